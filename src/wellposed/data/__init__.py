@@ -1,0 +1,1 @@
+"""Where the examples come from: audio files, corpora, scenes, rooms, synthetic speech."""
