@@ -8,7 +8,7 @@ final name only when it is complete. Formats are those of libsndfile: WAV, FLAC,
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,7 +85,7 @@ def read(path: Path | str, *, start: int = 0, frames: int | None = None) -> tupl
             file.seek(start)
         samples = file.read(wanted, dtype="float32", always_2d=True)
     _require_whole(info, start + len(samples), start + wanted)
-    waveform = np.ascontiguousarray(samples.T)
+    waveform = np.ascontiguousarray(samples.T, dtype=np.float32)
     _require_finite(path, waveform, start, info.rate)
     return waveform, info.rate
 
@@ -102,7 +102,7 @@ def blocks(
         info = _info(path, file)
         done = 0
         while len(samples := file.read(frames, dtype="float32", always_2d=True)):
-            waveform = np.ascontiguousarray(samples.T)
+            waveform = np.ascontiguousarray(samples.T, dtype=np.float32)
             if not allow_nonfinite:
                 _require_finite(path, waveform, done, info.rate)
             done += len(samples)
@@ -237,4 +237,5 @@ def _replace(path: Path, data: NDArray, rate: int, kind: str, subtype: str) -> N
             f"{path.parent}, and that {kind} {subtype} allows {data.shape[1]} channels at {rate} Hz"
         ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # gone after the replacement; or the parent is no folder
+            partial.unlink()

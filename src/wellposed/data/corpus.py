@@ -17,7 +17,7 @@ from wellposed.errors import DataError
 
 _KINDS = ("speech", "noise", "rir")
 # The manifest's seconds may be rounded; more than this apart, the file is another one.
-_SECONDS_TOLERANCE = 0.05
+SECONDS_TOLERANCE = 0.05
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,7 @@ def _clip(root: Path, kind: str, entry: Entry) -> Clip:
     info = audio.inspect(path)
     clip = Clip(path, kind, group, split, info.rate, info.frames, info.channels, licence)
     said = replace(entry, rate=entry.rate or info.rate, seconds=entry.seconds or info.seconds)
-    if said.rate != info.rate or abs((said.seconds or 0) - info.seconds) > _SECONDS_TOLERANCE:
+    if said.rate != info.rate or abs((said.seconds or 0) - info.seconds) > SECONDS_TOLERANCE:
         raise DataError(
             f"{path}: the manifest says {said.seconds:.2f} s at {said.rate} Hz, the file has "
             f"{info.seconds:.2f} s at {info.rate} Hz; correct the manifest or fetch the file again"

@@ -127,7 +127,7 @@ def scan_folder(root: Path) -> tuple[list[Entry], tuple[str, ...]]:
     The split of an entry is "" where no folder says it. Returns notes on what was assumed.
     Raises DataError when there is no audio at all.
     """
-    files = sorted(_audio_files(root))
+    files = sorted(audio_files(root))
     if not files:
         raise DataError(
             f"{root}: no audio files ({' '.join(sorted(SUFFIXES))}) and no manifest.csv in it; "
@@ -167,9 +167,9 @@ def _placed(relative: str, under: str, split: str, has_kinds: bool) -> Entry | N
     # The FIRST folder is the group, not the nearest: speaker/chapter/x.wav must never part a
     # speaker over two splits. A file outside any folder is a group of its own.
     group = within.split("/")[0] if "/" in within else relative
-    return Entry(
-        relative, kind, split, **({"source": group} if kind == "noise" else {"speaker": group})
-    )
+    if kind == "noise":
+        return Entry(relative, kind, split, source=group)
+    return Entry(relative, kind, split, speaker=group)
 
 
 def _notes(root: Path, files: list[str], kept: list[Entry]) -> Iterable[str]:
@@ -186,7 +186,8 @@ def _notes(root: Path, files: list[str], kept: list[Entry]) -> Iterable[str]:
         )
 
 
-def _audio_files(root: Path) -> Iterable[str]:
+def audio_files(root: Path) -> Iterable[str]:
+    """Paths below `root`, with /, of everything that has a suffix of audio; hidden ones not."""
     seen: set[str] = set()
     for folder, folders, names in os.walk(root, followlinks=True):
         real = os.path.realpath(folder)
