@@ -13,7 +13,7 @@ ARGS ?=
 ifdef WELLPOSED_PYTHON
   PYTHON := $(WELLPOSED_PYTHON)
   SETUP :=
-  export PYTHONPATH := src
+  export PYTHONPATH := $(CURDIR)/src
 else
   PYTHON := .venv/bin/python
   SETUP := .venv/ready
