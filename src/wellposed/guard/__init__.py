@@ -1,0 +1,39 @@
+"""The training guard: a loss or gradient that is not finite never reaches the weights.
+
+It needs torch and the standard library only; a copy of this folder works under any name.
+In somebody else's loop it takes three lines:
+
+    from wellposed.guard import Guard
+
+    guard = Guard(model, optimizer, veto=True)                              # 1
+    for step, (noisy, clean) in enumerate(loader):
+        estimate = model(noisy)
+        terms = {"l1": (estimate - clean).abs().mean()}
+        optimizer.zero_grad()
+        sum(terms.values()).backward()
+        if guard.step(step, terms, estimate=estimate, reference=clean):     # 2
+            optimizer.step()
+    print(guard.report())                                                   # 3
+"""
+
+from .blackbox import Alarm, load_batch, save_batch
+from .findings import Finding, Severity, Suspect
+from .locate import Location, locate
+from .recorder import FlightRecorder
+from .rules import rule, rule_codes
+from .watch import Guard
+
+__all__ = [
+    "Alarm",
+    "Finding",
+    "FlightRecorder",
+    "Guard",
+    "Location",
+    "Severity",
+    "Suspect",
+    "load_batch",
+    "locate",
+    "rule",
+    "rule_codes",
+    "save_batch",
+]

@@ -1,0 +1,214 @@
+"""The guard: one call per step, between the gradients and the optimizer.
+
+The promise with `veto=True`: a loss or gradient that is not finite never reaches the weights,
+and no buffer keeps a trace of it. Without veto nothing is refused and the host never waits,
+except once every `read_every` steps.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn, optim
+
+from . import ranks
+from .blame import nonfinite, with_evidence
+from .findings import Finding
+from .finite import FLAGS, Term, bad_gradients, measure
+from .locate import Location, Replay, locate
+from .networks import Watchlist, as_models, as_optimizers, plain_module
+from .recall import Recall
+from .recorder import FlightRecorder
+from .rows import Row, Rows
+
+STATE_FORMAT = 1
+
+
+class Guard:
+    """Watches one or several networks while they train; see `step`.
+
+    `models` and `optimizers` are one of each or dicts by name. `loss_scale` is the
+    `get_scale` of a gradient scaler, if there is one: bad gradients under a finite loss and a
+    scale above 1 are then its business, counted in `overflows`. `remember=False` leaves the
+    networks without hooks; a replay then needs `step(..., replay=...)`.
+    """
+
+    def __init__(
+        self,
+        models: nn.Module | Mapping[str, nn.Module],
+        optimizers: optim.Optimizer | Mapping[str, optim.Optimizer] | None = None,
+        *,
+        veto: bool = False,
+        read_every: int = 64,
+        recorder: FlightRecorder | None = None,
+        loss_scale: Callable[[], float] | None = None,
+        remember: bool = True,
+    ) -> None:
+        if read_every < 1:
+            raise ValueError(f"Guard: read_every is {read_every}; wanted 1 or more steps.")
+        self.models = as_models(models)
+        self.findings: list[Finding] = []
+        self.refused_in_a_row = 0
+        self.refused_total = 0
+        self.overflows = 0
+        self.steps = 0
+        self._veto = veto
+        self._watched = Watchlist(self.models, as_optimizers(optimizers))
+        self._recorder = recorder
+        self._loss_scale = loss_scale
+        self._recall = Recall(self.models if veto and remember else {})
+        self._rows = Rows(1 if veto else read_every)
+        self._bad_since: int | None = None
+
+    def step(
+        self,
+        step: int,
+        terms: Mapping[str, Term],
+        estimate: Tensor | None = None,
+        reference: Tensor | None = None,
+        *,
+        batch: Mapping[str, Any] | None = None,
+        replay: Replay | None = None,
+    ) -> bool:
+        """Judge the gradients that exist now; True: go on with `optimizer.step()`.
+
+        False (only with veto): leave the weights alone and clear the gradients. With several
+        processes every rank gets the same answer, so every rank must call it each step.
+
+        `terms` are the parts of the loss; `batch` is saved if the step is bad (without it,
+        what the networks were given is saved); `replay` does the forward pass of this step
+        once more and returns the terms, or their weighted sum, with a graph. It is called
+        only for the first bad step in a row.
+        """
+        parameters = self._watched.named()
+        row = measure(terms, list(parameters.values()), estimate, reference)
+        self.steps += 1
+        if not self._veto:
+            self._judge_late(self._rows.add(step, list(terms), row))
+            return True
+        local = self._rows.add(step, list(terms), row)[-1]
+        agreed = local
+        if ranks.several():
+            flags = ranks.agree(row[: len(FLAGS)])
+            agreed = Row(step, dict(zip(FLAGS, flags, strict=True)))
+        accepted = agreed.healthy or (agreed.terms_finite and self._is_overflow())
+        if accepted:
+            self.refused_in_a_row, self._bad_since = 0, None
+        else:
+            self._refuse(local, parameters, row.device, batch, replay)
+        self._recall.forget()
+        return accepted
+
+    def read(self) -> list[Finding]:
+        """Judge the rows still waiting on the device; all findings so far."""
+        self._judge_late(self._rows.read())
+        return self.findings
+
+    def word(self) -> str:
+        """One word for a line of the log: `ok`, or the code of the latest finding."""
+        return self.findings[-1].code if self.findings else "ok"
+
+    def report(self) -> str:
+        """What was watched and found, for people (waits for the device)."""
+        self.read()
+        refused = f", {self.refused_total} refused" if self._veto else ""
+        overflows = f", {self.overflows} overflows left to the scaler" if self.overflows else ""
+        found = f"{len(self.findings)} finding{'s' * (len(self.findings) != 1)}"
+        head = f"guard: {self.steps} steps watched{refused}{overflows}, {found}"
+        return "\n".join([head, *(finding.text() for finding in self.findings)])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that a resumed run has to know, as JSON values and tensors."""
+        self.read()
+        return {
+            "format": STATE_FORMAT,
+            "steps": self.steps,
+            "refused_in_a_row": self.refused_in_a_row,
+            "refused_total": self.refused_total,
+            "overflows": self.overflows,
+            "bad_since": self._bad_since,
+            "findings": [finding.to_json() for finding in self.findings],
+            "history": self._rows.state(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state_dict` was taken. Raises ValueError for another format."""
+        if state.get("format") != STATE_FORMAT:
+            raise ValueError(
+                f"Guard.load_state_dict: format {state.get('format')!r}; wanted {STATE_FORMAT}."
+            )
+        self.steps = state["steps"]
+        self.refused_in_a_row = state["refused_in_a_row"]
+        self.refused_total = state["refused_total"]
+        self.overflows = state["overflows"]
+        self._bad_since = state["bad_since"]
+        self.findings = [Finding.from_json(text) for text in state["findings"]]
+        self._rows.load(state["history"])
+        self._recall.forget()
+
+    def _is_overflow(self) -> bool:
+        if self._loss_scale is None or self._loss_scale() <= 1:
+            return False
+        self.overflows += 1
+        return True
+
+    def _judge_late(self, rows: Sequence[Row]) -> None:
+        if self._veto:
+            return
+        for row in rows:
+            if row.healthy or (row.terms_finite and self._is_overflow()):
+                self._bad_since = None
+            elif self._bad_since is None:
+                self._bad_since = row.step
+                names = list(self._watched.named())
+                self._found(nonfinite(row, self._rows.trend(row), names), {})
+
+    def _refuse(
+        self,
+        row: Row,
+        parameters: dict[str, Tensor],
+        device: torch.device,
+        batch: Mapping[str, Any] | None,
+        replay: Replay | None,
+    ) -> None:
+        self.refused_total += 1
+        self.refused_in_a_row += 1
+        if self._bad_since is not None:
+            self._recall.buffers.restore()
+            return
+        self._bad_since = row.step
+        # On every rank, healthy or not: the replay may hold collective calls.
+        finding = self._explained(row, parameters, replay)
+        self._recall.buffers.restore()
+        chosen, text = ranks.most_telling(finding.to_json(), _priority(row, finding), device)
+        if ranks.several():
+            finding = with_evidence(Finding.from_json(text), rank=chosen)
+        self._found(finding, self._contents(batch) if chosen == ranks.rank() else None)
+
+    def _explained(self, row: Row, parameters: dict[str, Tensor], replay: Replay | None) -> Finding:
+        bad = bad_gradients(parameters)
+        place: Location | None = None
+        if (bad or not row.terms_finite or row.healthy) and (replay or self._recall.calls):
+            place = locate(self.models, replay, recall=self._recall, backward=ranks.several())
+        return nonfinite(row, self._rows.trend(row), list(parameters), bad, place)
+
+    def _contents(self, batch: Mapping[str, Any] | None) -> dict[str, Any]:
+        contents: dict[str, Any] = {"batch": None if batch is None else dict(batch)}
+        contents["calls"] = [call.record() for call in self._recall.calls]
+        if self._recorder is not None and self._recorder.weights:
+            plain = {name: plain_module(module) for name, module in self.models.items()}
+            contents["weights"] = {name: dict(each.state_dict()) for name, each in plain.items()}
+        return contents
+
+    def _found(self, finding: Finding, contents: Mapping[str, Any] | None) -> None:
+        if self._recorder is not None and contents is not None:
+            saved = self._recorder.save(finding, contents, list(self._rows.history))
+            finding = with_evidence(finding, **saved)
+        self.findings.append(finding)
+
+
+def _priority(row: Row, finding: Finding) -> int:
+    # Where several ranks report, the one that knows most is heard: lowest first.
+    if row.healthy:
+        return 4
+    return (0 if "operation" in finding.evidence else 2) + row.terms_finite
