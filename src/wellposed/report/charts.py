@@ -1,0 +1,125 @@
+"""Which curves a run has, in which order, and what is marked on them.
+
+The metric that chooses the checkpoint comes first, then the other validation metrics, then what
+was logged while training. Every finding and every event of the run is a mark on every panel.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from wellposed.metrics.catalogue import METRICS
+from wellposed.report.draw import DASHES, Chart, Line, Mark
+from wellposed.report.facts import Event, RunFacts, Score, Series
+from wellposed.report.wording import TRAINING_TITLES, plain
+
+NOISY = "noisy/"
+LINEAR = ("learning_rate", "items_per_s")  # their course is read, not their orders of magnitude
+QUIET_EVENTS = ("started", "finished")  # they stand at the ends of every axis anyway
+
+
+def validation_charts(facts: RunFacts) -> list[Chart]:
+    """A panel for each metric; a metric of the noisy input becomes a level in its panel."""
+    names = [name for name in facts.validation if not name.startswith(NOISY)]
+    names.sort(key=lambda name: name != facts.select)
+    return [_validation_chart(facts, name) for name in names]
+
+
+def training_charts(facts: RunFacts) -> list[Chart]:
+    """Panels of `loss` and its terms, the gradient norm, the learning rate and all the rest."""
+    groups: dict[str, dict[str, Series]] = {}
+    for name, series in facts.train.items():
+        groups.setdefault(name.split("/")[0], {})[name] = series
+    order = list(TRAINING_TITLES)
+    keys = sorted(groups, key=lambda key: order.index(key) if key in order else len(order))
+    return [chart for key in keys for chart in _training_charts(key, groups[key])]
+
+
+def marks_of(facts: RunFacts) -> list[Mark]:
+    """Findings are numbered as in their list, events have letters."""
+    findings = [
+        Mark(finding.since_step, str(i), f"#finding-{i}", alarm=True)
+        for i, finding in enumerate(facts.findings, 1)
+    ]
+    events = [
+        Mark(event.step, letter(i), f"#event-{i}", alarm=False)
+        for i, event in enumerate(marked_events(facts), 1)
+    ]
+    return findings + events
+
+
+def marked_events(facts: RunFacts) -> list[Event]:
+    """The events worth a mark."""
+    return [event for event in facts.events if event.name not in QUIET_EVENTS]
+
+
+def letter(i: int) -> str:
+    """1, 2, ... as a, b, ... z, aa, ab, ..."""
+    text = ""
+    while i:
+        i, digit = divmod(i - 1, 26)
+        text = chr(ord("a") + digit) + text
+    return text
+
+
+def span_of(facts: RunFacts) -> tuple[float, float]:
+    """The steps that all panels share."""
+    last = facts.last_step or 0
+    return 0.0, float(max(last, 1))
+
+
+def baseline(facts: RunFacts, name: str) -> Score | None:
+    """The last score of the noisy input in metric `name`, where it was measured."""
+    scores = facts.validation.get(f"{NOISY}{name}", ())
+    return scores[-1] if scores else None
+
+
+def name_of(metric: str) -> tuple[str, str]:
+    """Title and unit of a metric or a training value; the key itself where nothing is known."""
+    if metric in TRAINING_TITLES:
+        return TRAINING_TITLES[metric]
+    known = METRICS.get(metric)
+    title = known.title if known else plain(metric)
+    return title[:1].upper() + title[1:], known.unit if known else ""
+
+
+def _validation_chart(facts: RunFacts, name: str) -> Chart:
+    title, unit = name_of(name)
+    scores = facts.validation[name]
+    noisy = baseline(facts, name)
+    level = noisy.mean if noisy else 0.0 if name.endswith("_improvement_db") else None
+    return Chart(
+        title=title,
+        unit=unit,
+        lines=(_score_line(scores),),
+        level=level,
+        best_step=facts.best_step,
+        dots=True,
+        wide=False,
+    )
+
+
+def _score_line(scores: Sequence[Score]) -> Line:
+    def column(key: str) -> np.ndarray:
+        return np.asarray([getattr(score, key) for score in scores], dtype=np.float64)
+
+    return Line("estimate", column("step"), column("mean"), column("low"), column("high"))
+
+
+def _training_charts(key: str, group: Mapping[str, Series]) -> list[Chart]:
+    title, unit = name_of(key)
+    names = sorted(group, key=lambda name: name != key)
+    most = len(DASHES)
+    charts = []
+    for first in range(0, len(names), most):
+        lines = tuple(
+            Line(_label(name, key), group[name].steps, group[name].values)
+            for name in names[first : first + most]
+        )
+        more = f", {first // most + 1}" if first else ""
+        charts.append(Chart(title + more, unit, lines, wide=key not in LINEAR))
+    return charts
+
+
+def _label(name: str, key: str) -> str:
+    return "total" if name == key else plain(name.removeprefix(f"{key}/"))

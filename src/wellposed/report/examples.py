@@ -1,0 +1,130 @@
+"""The section of sounds: players, spectrograms and scores of each example."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from wellposed.errors import DataError
+from wellposed.report import sound
+from wellposed.report.charts import name_of
+from wellposed.report.facts import number
+from wellposed.report.markup import tag, text
+from wellposed.report.sound import TITLES, Decibels, Sound
+from wellposed.report.wording import quantity
+
+
+def examples_section(folders: tuple[Path, ...], budget: int) -> str:
+    """Examples in their order as long as they fit into `budget` bytes; the rest is named."""
+    if not folders:
+        return tag("p", "This run folder has no examples to listen to.", class_="lead")
+    lead = "All sounds play at the level they have in the file. Start another one while one plays: "
+    lead += "it goes on at the same place. A click into a spectrogram moves there."
+    parts = [tag("p", text(lead), class_="lead quiet")]
+    left = []
+    for i, folder in enumerate(folders, 1):
+        html = _example(i, folder)
+        if len(html) > budget:
+            left.append(folder.name)
+            continue
+        budget -= len(html)
+        parts.append(html)
+    if left:
+        note = f"Not embedded, to keep the page small; listen in examples/: {', '.join(left)}."
+        parts.append(tag("p", text(note), class_="quiet"))
+    return "".join(parts)
+
+
+def _example(i: int, folder: Path) -> str:
+    title = tag("h3", text(folder.name))
+    try:
+        sounds = sound.read_sounds(folder)
+    except DataError as error:
+        return tag("article", title + tag("p", text(error)), class_="example")
+    scores, trouble = _scores(folder / "scores.json")
+    parts = [title, *([tag("p", text(trouble), class_="quiet")] if trouble else [])]
+    absent = [name.lower() for role, name in TITLES.items() if role not in {s.role for s in sounds}]
+    if absent:
+        parts.append(tag("p", text(f"Not in this folder: {', '.join(absent)}."), class_="quiet"))
+    if sounds:
+        pictures = [sound.power_db(each) for each in sounds]
+        low, high = sound.shared_range(pictures)
+        tracks = [
+            _track(each, picture, (low, high), scores.get(each.role, {}))
+            for each, picture in zip(sounds, pictures, strict=True)
+        ]
+        parts += [tag("div", "".join(tracks), class_="tracks"), _scale(low, high)]
+    return tag("article", "".join(parts), class_="example", id=f"example-{i}")
+
+
+def _track(
+    each: Sound, decibels: Decibels, colours: tuple[float, float], scores: Mapping[str, float]
+) -> str:
+    title = TITLES[each.role]
+    if each.whole_s > each.seconds:
+        title += f" (first {each.seconds:.0f} of {each.whole_s:.0f} s)"
+    words = sound.describe(each, decibels, *colours)
+    image = f'<img src="{sound.picture_uri(decibels, *colours)}" alt="{text(words)}">'
+    top = each.rate / 2000
+    khz = "".join(tag("span", text(label)) for label in (f"{top:g}", f"{top / 2:g}", "0 kHz"))
+    seconds = "".join(
+        tag("span", text(label))
+        for label in ("0", f"{each.seconds / 2:.1f}", f"{each.seconds:.1f} s")
+    )
+    plot = (
+        tag("div", khz, class_="khz", aria_hidden="true")
+        + tag("div", image, class_="picture")
+        + tag("div", seconds, class_="seconds", aria_hidden="true")
+    )
+    player = (
+        f'<audio controls preload="metadata" aria-label="{text(title)}" '
+        f'src="{sound.audio_uri(each)}"></audio>'
+    )
+    content = (
+        tag("h4", text(title)) + _score_line(scores) + tag("div", plot, class_="plot") + player
+    )
+    return tag("figure", content, class_="track")
+
+
+def _scale(low: float, high: float) -> str:
+    shades = [[round(255 * part) for part in row] for row in sound.palette()]
+    colours = ",".join(f"rgb({red} {green} {blue})" for red, green, blue in shades)
+    bar = f'<i style="background:linear-gradient(90deg,{colours})" aria-hidden="true"></i>'
+    ends = [text(f"{end:.0f} dB".replace("-", "\N{MINUS SIGN}")) for end in (low, high)]
+    note = "re a sine at full scale, the same colours in all pictures of this example"
+    return tag("p", f"{ends[0]} {bar} {ends[1]} {note}", class_="scale")
+
+
+def _score_line(scores: Mapping[str, float]) -> str:
+    parts = []
+    for name, value in scores.items():
+        title, unit = name_of(name)
+        parts.append(tag("span", f"{text(title)} {tag('b', text(quantity(value, unit)))}"))
+    return tag("p", " ".join(parts), class_="scores")
+
+
+def _scores(path: Path) -> tuple[dict[str, dict[str, float]], str]:
+    """Scores by sound, and what is wrong with the file."""
+    if not path.is_file():
+        return {}, "No scores.json beside these sounds."
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError:
+        content = None
+    if not isinstance(content, dict):
+        return {}, "The scores.json beside these sounds cannot be read."
+    return _by_role(content), ""
+
+
+def _by_role(content: Mapping[str, object]) -> dict[str, dict[str, float]]:
+    """Scores by sound: from {role: {metric: x}}, {metric: {role: x}} or {"role/metric": x}."""
+    columns: dict[str, dict[str, float]] = {role: {} for role in TITLES}
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            for inner, score in value.items():
+                role, name = (key, inner) if key in TITLES else (inner, key)
+                if role in TITLES:
+                    columns[role][str(name)] = number(score)
+        elif isinstance(value, int | float):
+            role, _, name = key.rpartition("/")
+            columns[role if role in TITLES else "estimate"][name] = number(value)
+    return {role: column for role, column in columns.items() if column}

@@ -1,0 +1,66 @@
+"""One page for a run: everything in a single file that asks nothing of any network.
+
+`write_report` promises: the page appears whole or not at all, stays under `LARGEST_PAGE`, and its
+own content security policy forbids every request and every script but the one it was built with.
+"""
+
+import base64
+import hashlib
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from wellposed.engine.atomic import replacing
+from wellposed.report.curves import curves_section
+from wellposed.report.examples import examples_section
+from wellposed.report.facts import read_facts
+from wellposed.report.markup import text
+from wellposed.report.sections import findings_section, recipe_section, verdict_section
+
+LARGEST_PAGE = 5_000_000
+"""Bytes; what mail programs and phones still take without complaint."""
+_SPARE = 50_000
+
+
+def write_report(run: Path) -> Path:
+    """Write `run`/report.html from what the run folder holds and return its path.
+
+    Raises:
+        RunError: the folder has no recipe.yaml or no history.jsonl, so it is not a run.
+    """
+    page = render(run).encode()
+    path = run / "report.html"
+    with replacing(path) as file:
+        file.write(page)
+    return path
+
+
+def render(run: Path) -> str:
+    """The page of a run as HTML."""
+    facts = read_facts(run)
+    name = run.resolve().name
+    script = _part("page.js")
+    slots = {
+        "title": text(f"{name}: wellposed report"),
+        "name": text(name),
+        "style": _part("page.css"),
+        "script": script,
+        "script_hash": _hash(script),
+        "verdict": verdict_section(facts),
+        "findings": findings_section(facts),
+        "curves": curves_section(facts),
+        "recipe": recipe_section(facts),
+        "footer": "Made by wellposed from this run folder alone; the page loads nothing else.",
+    }
+    used = sum(len(part.encode()) for part in slots.values())
+    slots["sounds"] = examples_section(facts.examples, LARGEST_PAGE - _SPARE - used)
+    return Template(_part("page.html")).substitute(slots)
+
+
+def _part(name: str) -> str:
+    return (files("wellposed.report") / name).read_text(encoding="utf-8")
+
+
+def _hash(script: str) -> str:
+    digest = hashlib.sha256(script.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"

@@ -1,0 +1,79 @@
+"""The verdict says what the folder says, and no more."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from wellposed.report.facts import read_facts
+from wellposed.report.verdict import details, verdict
+
+
+def change(run: Path, which: str, **entries: Any) -> None:
+    rows = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    rows = [row | entries if row["kind"] == which else row for row in rows]
+    (run / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_it_names_steps_best_score_noisy_score_and_findings(run_folder: Path) -> None:
+    assert verdict(read_facts(run_folder)) == (
+        "The run finished after 400 of 400 steps in 3 min; its best checkpoint, of step 200, "
+        "reaches PESQ wide band 2.50, where the noisy input has 1.50; "
+        "the guard has 1 finding (1 failure)."
+    )
+
+
+def test_the_details_carry_the_intervals_and_compare_them(run_folder: Path) -> None:
+    assert details(read_facts(run_folder)) == [
+        "PESQ wide band at step 200: 2.50 (95 % interval 2.38 to 2.62) over 20 scenes.",
+        "The noisy input: 1.50 (95 % interval 1.44 to 1.56), a difference of +1.00; "
+        "the intervals do not overlap.",
+        "SI-SDR improvement at that step: 7.50 dB (95 % interval 7.00 to 8.00).",
+        "At the last validation, step 400: 2.25 (95 % interval 2.12 to 2.38).",
+    ]
+
+
+def test_a_run_without_end_is_not_called_finished(run_folder: Path) -> None:
+    change(run_folder, "event", event="phase")
+    assert verdict(read_facts(run_folder)).startswith(
+        "The run has 400 of 400 steps in 3 min and no end on record"
+    )
+
+
+def test_without_validation_nothing_is_said_about_quality(run_folder: Path) -> None:
+    change(run_folder, "validation", kind="event", event="phase")
+    facts = read_facts(run_folder)
+    assert "no validation was recorded" in verdict(facts)
+    assert details(facts) == []
+
+
+def test_without_the_noisy_input_nothing_is_compared(run_folder: Path) -> None:
+    change(run_folder, "validation", metrics={"pesq_wb": {"mean": 2.0, "n": 4, "failed": 1}})
+    facts = read_facts(run_folder)
+    assert "noisy" not in verdict(facts)
+    assert details(facts)[0] == (
+        "PESQ wide band at step 200: 2.00 over 4 scenes; 1 scene could not be scored."
+    )
+
+
+def test_no_findings_and_no_notes_are_told_apart(run_folder: Path) -> None:
+    (run_folder / "findings.jsonl").write_text("")
+    assert verdict(read_facts(run_folder)).endswith("; the guard found nothing.")
+    (run_folder / "findings.jsonl").unlink()
+    assert verdict(read_facts(run_folder)).endswith("; the folder holds no notes of the guard.")
+
+
+def test_steps_that_a_resume_repeats_count_once(run_folder: Path) -> None:
+    rows = (run_folder / "history.jsonl").read_text()
+    again = {"kind": "train", "step": 310, "time_s": 210.0, "values": {"loss": 7.0}}
+    (run_folder / "history.jsonl").write_text(rows + json.dumps(again) + "\n")
+    loss = read_facts(run_folder).train["loss"]
+    assert loss.steps[-2:].tolist() == [300, 310]
+    assert loss.values[-1] == 7.0
+
+
+def test_half_a_line_of_findings_is_counted_as_missing(run_folder: Path) -> None:
+    with (run_folder / "findings.jsonl").open("a") as file:
+        file.write('{"code": "WP3')
+    facts = read_facts(run_folder)
+    assert len(facts.findings) == 1
+    assert facts.missing == ("1 line of findings.jsonl: could not be read",)
