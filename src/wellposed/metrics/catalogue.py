@@ -1,0 +1,81 @@
+"""The metrics by name: title, unit and which direction is better, for tables and reports.
+
+Promise: every name that a score table can hold is here once, and nowhere else is it decided
+whether more of it is better.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.util import find_spec
+from typing import Literal
+
+from wellposed.errors import RecipeError, RunError
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number that a signal can be given."""
+
+    name: str
+    """Key in tables, history and CSV files; ends in the unit where that is dB."""
+    title: str
+    unit: str
+    better: Literal["higher", "lower", "none"]
+    """"none": neither end is good; the note says what is."""
+    note: str
+    package: str = ""
+    """Package that computes it, when it is an optional one."""
+    needs_noisy: bool = False
+    """Compares with the unprocessed input, hence has no value for that input itself."""
+
+
+_ALL = (
+    Metric(
+        "pesq_wb", "PESQ wide band", "MOS-LQO", "higher",
+        "ITU-T P.862.2, 1.04 to 4.64, at 16 kHz; blind to level", package="pesq",
+    ),
+    Metric(
+        "pesq_nb", "PESQ narrow band", "MOS-LQO", "higher",
+        "ITU-T P.862.1, 1.02 to 4.55; another scale than the wide-band score", package="pesq",
+    ),
+    Metric("stoi", "STOI", "", "higher", "intelligibility, at most 1; blind to level"),
+    Metric("estoi", "ESTOI", "", "higher", "STOI for fluctuating maskers, at most 1"),
+    Metric("si_sdr_db", "SI-SDR", "dB", "higher", "shape only: blind to level and polarity"),
+    Metric(
+        "si_sdr_improvement_db", "SI-SDR improvement", "dB", "higher",
+        "SI-SDR of the estimate minus that of the noisy input", needs_noisy=True,
+    ),
+    Metric("snr_db", "SNR", "dB", "higher", "every difference is noise, that of level too"),
+    Metric(
+        "level_error_db", "level error of the speech", "dB", "none",
+        "0 is right; below 0 the speech in the estimate is too quiet",
+    ),
+)  # fmt: skip
+METRICS = {metric.name: metric for metric in _ALL}
+
+
+def metric(name: str) -> Metric:
+    """Look one up; RecipeError with the nearest known name when there is none."""
+    if name in METRICS:
+        return METRICS[name]
+    near = get_close_matches(name, METRICS, n=1)
+    hint = f", did you mean '{near[0]}'?" if near else "."
+    raise RecipeError(f"metrics: unknown metric '{name}'{hint} Known: {', '.join(METRICS)}")
+
+
+def speech_names(rate: int) -> tuple[str, ...]:
+    """Default choice for speech at `rate` Hz; at 8 kHz there is no wide band to score."""
+    pesq = "pesq_nb" if rate == 8000 else "pesq_wb"
+    return (pesq, "stoi", "estoi", "si_sdr_db", "snr_db", "level_error_db")
+
+
+def require_packages(names: Iterable[str]) -> None:
+    """Raise RunError if a package that one of the named metrics needs is not installed."""
+    for name in names:
+        package = metric(name).package
+        if package and find_spec(package) is None:
+            raise RunError(
+                f"{name}: the package '{package}' is not installed. Run "
+                f'`pip install "wellposed[metrics]"`, or leave {name} out of the metrics.'
+            )
