@@ -141,7 +141,15 @@ def test_a_run_without_steps_says_so(run_folder: Path) -> None:
     assert "The history is empty, no step has been recorded yet" in text
     assert "The history has no values to draw yet." in text
     assert "This run folder has no examples to listen to." in text
-    assert "findings.jsonl (what the guard saw)" in text
+    assert "no finding of the guard is on record" in text
+    assert "examples/ (sounds before and after)" in text
+    assert "environment.json (versions and machine)" in text
+
+
+def test_flat_scores_are_those_of_the_estimate_and_null_is_undefined(run_folder: Path) -> None:
+    scores = {"pesq_wb": None, "si_sdr_db": 12.5}
+    (run_folder / "examples" / "01-tone" / "scores.json").write_text(json.dumps(scores))
+    assert "Estimate PESQ wide band undefined SI-SDR 12.5 dB" in read(run_folder).text
 
 
 def test_a_folder_that_is_no_run_is_an_error_that_says_what_to_pass(tmp_path: Path) -> None:

@@ -55,11 +55,15 @@ def test_without_the_noisy_input_nothing_is_compared(run_folder: Path) -> None:
     )
 
 
-def test_no_findings_and_no_notes_are_told_apart(run_folder: Path) -> None:
-    (run_folder / "findings.jsonl").write_text("")
-    assert verdict(read_facts(run_folder)).endswith("; the guard found nothing.")
+def test_a_healthy_run_is_not_called_sound_but_without_finding(run_folder: Path) -> None:
     (run_folder / "findings.jsonl").unlink()
-    assert verdict(read_facts(run_folder)).endswith("; the folder holds no notes of the guard.")
+    assert verdict(read_facts(run_folder)).endswith("; no finding of the guard is on record.")
+
+
+def test_a_finding_that_a_resume_repeats_counts_once(run_folder: Path) -> None:
+    path = run_folder / "findings.jsonl"
+    path.write_text(path.read_text() * 2)
+    assert len(read_facts(run_folder).findings) == 1
 
 
 def test_steps_that_a_resume_repeats_count_once(run_folder: Path) -> None:

@@ -29,7 +29,7 @@ def training_charts(facts: RunFacts) -> list[Chart]:
     """Panels of `loss` and its terms, the gradient norm, the learning rate and all the rest."""
     groups: dict[str, dict[str, Series]] = {}
     for name, series in facts.train.items():
-        groups.setdefault(name.split("/")[0], {})[name] = series
+        groups.setdefault(_group(name), {})[name] = series
     order = list(TRAINING_TITLES)
     keys = sorted(groups, key=lambda key: order.index(key) if key in order else len(order))
     return [chart for key in keys for chart in _training_charts(key, groups[key])]
@@ -121,5 +121,11 @@ def _training_charts(key: str, group: Mapping[str, Series]) -> list[Chart]:
     return charts
 
 
+def _group(name: str) -> str:
+    """Loss and gradient norm of several players, as `critic/loss`, go with those of one."""
+    first, last = name.split("/")[0], name.split("/")[-1]
+    return last if last in TRAINING_TITLES else first
+
+
 def _label(name: str, key: str) -> str:
-    return "total" if name == key else plain(name.removeprefix(f"{key}/"))
+    return "total" if name == key else plain(name.removeprefix(f"{key}/").removesuffix(f"/{key}"))

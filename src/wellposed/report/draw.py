@@ -152,7 +152,7 @@ def _dress(axes: Axes, chart: Chart, span: tuple[float, float]) -> None:
     axes.spines["bottom"].set_color(SOFT)
     axes.grid(axis="y", color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
-    axes.tick_params(colors=SOFT, labelsize=10.5, length=0, pad=4)
+    axes.tick_params(which="both", colors=SOFT, labelsize=10.5, length=0, pad=4)
     axes.tick_params(axis="x", length=3)
     axes.set_xlabel("training step", color=SOFT, fontsize=10.5, labelpad=3)
     label = f"{chart.title} [{chart.unit}]" if chart.unit else chart.title

@@ -1,6 +1,7 @@
 """The section of sounds: players, spectrograms and scores of each example."""
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -98,7 +99,8 @@ def _score_line(scores: Mapping[str, float]) -> str:
     parts = []
     for name, value in scores.items():
         title, unit = name_of(name)
-        parts.append(tag("span", f"{text(title)} {tag('b', text(quantity(value, unit)))}"))
+        shown = "undefined" if math.isnan(value) else quantity(value, unit)
+        parts.append(tag("span", f"{text(title)} {tag('b', text(shown))}"))
     return tag("p", " ".join(parts), class_="scores")
 
 
@@ -124,7 +126,7 @@ def _by_role(content: Mapping[str, object]) -> dict[str, dict[str, float]]:
                 role, name = (key, inner) if key in TITLES else (inner, key)
                 if role in TITLES:
                     columns[role][str(name)] = number(score)
-        elif isinstance(value, int | float):
+        elif value is None or isinstance(value, int | float):
             role, _, name = key.rpartition("/")
             columns[role if role in TITLES else "estimate"][name] = number(value)
     return {role: column for role, column in columns.items() if column}

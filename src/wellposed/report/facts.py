@@ -102,7 +102,7 @@ def read_facts(run: Path) -> RunFacts:
                 "Pass the folder that `wellposed train` wrote."
             )
     missing: list[str] = []
-    rows: list[Row] = list(read_history(run / "history.jsonl"))
+    rows: list[Row] = [row for row in read_history(run / "history.jsonl") if "step" in row]
     recipe_text = (run / "recipe.yaml").read_text(encoding="utf-8")
     steps = [int(row["step"]) for row in rows]
     checked = _kept(rows, "validation")
@@ -118,7 +118,7 @@ def read_facts(run: Path) -> RunFacts:
         best_step=max((int(row["step"]) for row in checked if row.get("best")), default=None),
         last_step=max(steps, default=None),
         time_s=max((number(row.get("time_s", 0.0)) for row in rows), default=0.0),
-        events=tuple(_event(row) for row in rows if row["kind"] == "event"),
+        events=tuple(_event(row) for row in rows if row.get("kind") == "event"),
         findings=_findings(run / "findings.jsonl", missing),
         examples=tuple(folders),
         environment=_environment(run / "environment.json", missing),
@@ -144,7 +144,7 @@ def _kept(rows: list[Row], kind: str) -> list[Row]:
     """
     kept: list[Row] = []
     for row in rows:
-        if row["kind"] != kind:
+        if row.get("kind") != kind:
             continue
         while kept and kept[-1]["step"] >= row["step"]:
             kept.pop()
@@ -192,8 +192,8 @@ def _event(row: Row) -> Event:
 
 
 def _findings(path: Path, missing: list[str]) -> tuple[Finding, ...]:
+    """In the order in which they began; the engine makes the file with the first finding."""
     if not path.is_file():
-        missing.append("findings.jsonl (what the guard saw)")
         return ()
     findings: list[Finding] = []
     unreadable = 0
@@ -204,7 +204,9 @@ def _findings(path: Path, missing: list[str]) -> tuple[Finding, ...]:
             unreadable += 1
     if unreadable:
         missing.append(f"{count(unreadable, 'line')} of {path.name}: could not be read")
-    return tuple(sorted(findings, key=lambda finding: finding.since_step))
+    # A run that went on from an older checkpoint meets the same findings again.
+    single = {(each.code, each.step): each for each in findings}.values()
+    return tuple(sorted(single, key=lambda finding: finding.since_step))
 
 
 def _recipe(text: str, missing: list[str]) -> Mapping[str, Any]:

@@ -77,7 +77,7 @@ def _tiles(facts: RunFacts) -> Iterator[str]:
             gap = signed(best.mean - noisy.mean, unit)
             yield _tile("Against noisy input", gap, f"which has {quantity(noisy.mean, unit)}")
     grave = any(finding.severity == "FAIL" for finding in facts.findings)
-    note = "see below" if facts.findings else "no check fired"
+    note = "see below" if facts.findings else "none on record"
     yield _tile(
         "Findings", str(len(facts.findings)), note, class_="tile alarm" if grave else "tile"
     )
@@ -95,7 +95,9 @@ def _question(facts: RunFacts, family: str) -> str:
         for i, finding in enumerate(facts.findings, 1)
         if finding.code.startswith(family)
     ]
-    answer = f"{count(len(links), 'finding')}: {', '.join(links)}" if links else "No finding"
+    answer = (
+        f"{count(len(links), 'finding')}: {', '.join(links)}" if links else "No finding on record"
+    )
     content = tag("h3", text(name)) + tag("p", text(question)) + tag("p", answer, class_="answer")
     return tag("li", content, class_="alarm" if links else "")
 

@@ -123,10 +123,8 @@ def _last(facts: RunFacts, best: Score, unit: str) -> str:
 
 
 def _guard(facts: RunFacts) -> str:
-    if any(item.startswith("findings.jsonl") for item in facts.missing):
-        return "the folder holds no notes of the guard"
     if not facts.findings:
-        return "the guard found nothing"
+        return "no finding of the guard is on record"
     severities = [finding.severity.value for finding in facts.findings]
     words = {"FAIL": "failure", "WARN": "warning", "INFO": "note"}
     parts = [count(severities.count(key), word) for key, word in words.items() if key in severities]
