@@ -24,13 +24,15 @@ Waveform = NDArray[np.float32]
 
 _WORDS = "wav flac ogg oga opus mp3 aif aiff aifc au caf w64 rf64"
 SUFFIXES = frozenset(f".{word}" for word in _WORDS.split())
+_PCM_WORDS = ("WAV", "FLAC", "AIFF", "AU", "CAF", "W64", "RF64")
 _FORMATS = {
-    ".wav": ("WAV", "PCM_16"),
-    ".flac": ("FLAC", "PCM_16"),
     ".ogg": ("OGG", "VORBIS"),
+    ".oga": ("OGG", "VORBIS"),
     ".opus": ("OGG", "OPUS"),
     ".mp3": ("MP3", "MPEG_LAYER_III"),
-    ".aiff": ("AIFF", "PCM_16"),
+    ".aif": ("AIFF", "PCM_16"),
+    ".aifc": ("AIFF", "PCM_16"),
+    **{f".{word.lower()}": (word, "PCM_16") for word in _PCM_WORDS},
 }
 _PCM_BITS = {"PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 _UNKNOWN_FRAMES = 2**62  # libsndfile's 2**63 - 1: a FLAC stream whose header has no length
@@ -86,7 +88,7 @@ def read(path: Path | str, *, start: int = 0, frames: int | None = None) -> tupl
         samples = file.read(wanted, dtype="float32", always_2d=True)
     _require_whole(info, start + len(samples), start + wanted)
     waveform = np.ascontiguousarray(samples.T, dtype=np.float32)
-    _require_finite(path, waveform, start, info.rate)
+    require_finite(path, waveform, start, info.rate)
     return waveform, info.rate
 
 
@@ -104,7 +106,7 @@ def blocks(
         while len(samples := file.read(frames, dtype="float32", always_2d=True)):
             waveform = np.ascontiguousarray(samples.T, dtype=np.float32)
             if not allow_nonfinite:
-                _require_finite(path, waveform, done, info.rate)
+                require_finite(path, waveform, done, info.rate)
             done += len(samples)
             yield waveform
     _require_whole(info, done, info.frames)
@@ -122,6 +124,21 @@ def write(path: Path | str, waveform: Waveform, rate: int, *, subtype: str | Non
     """
     path = Path(path)
     assert waveform.ndim == 2, f"(channels, time) is wanted, this is {waveform.shape}"
+    kind, subtype = storage(path, subtype)
+    if waveform.size == 0:
+        raise DataError(f"{path}: no samples to write (shape {waveform.shape})")
+    require_finite(path, waveform, 0, rate)
+    data, limited = quantised(waveform, subtype)
+    with replacing(path, f"{kind} {subtype} allows {len(waveform)} channels at {rate} Hz") as part:
+        soundfile.write(str(part), data, rate, subtype=subtype, format=kind)
+    return limited
+
+
+def storage(path: Path, subtype: str | None) -> tuple[str, str]:
+    """libsndfile's format and subtype for a file name; the usual subtype when None.
+
+    Raises DataError: a suffix or subtype that cannot be written.
+    """
     if path.suffix.lower() not in _FORMATS:
         known = " ".join(_FORMATS)
         raise DataError(f"{path}: cannot write the suffix '{path.suffix}'; use one of {known}")
@@ -130,12 +147,7 @@ def write(path: Path | str, waveform: Waveform, rate: int, *, subtype: str | Non
     if not soundfile.check_format(kind, subtype):
         known = " ".join(soundfile.available_subtypes(kind))
         raise DataError(f"{path}: {kind} has no subtype '{subtype}'; use one of {known}")
-    if waveform.size == 0:
-        raise DataError(f"{path}: no samples to write (shape {waveform.shape})")
-    _require_finite(path, waveform, 0, rate)
-    data, limited = _quantised(waveform, subtype)
-    _replace(path, data, rate, kind, subtype)
-    return limited
+    return kind, subtype
 
 
 def resample(waveform: NDArray[np.floating], from_rate: int, to_rate: int) -> NDArray:
@@ -196,7 +208,8 @@ def _require_whole(info: AudioInfo, done: int, wanted: int) -> None:
         )
 
 
-def _require_finite(path: Path, waveform: Waveform, start: int, rate: int) -> None:
+def require_finite(path: Path | str, waveform: Waveform, start: int, rate: int) -> None:
+    """Raise DataError, with the number and the place of the first, for NaN or infinite samples."""
     good = np.isfinite(waveform)
     if good.all():
         return
@@ -207,8 +220,8 @@ def _require_finite(path: Path, waveform: Waveform, start: int, rate: int) -> No
     )
 
 
-def _quantised(waveform: Waveform, subtype: str) -> tuple[NDArray, int]:
-    """Samples as (time, channels) in the type to store, and how many were beyond full scale."""
+def quantised(waveform: Waveform, subtype: str) -> tuple[NDArray, int]:
+    """Turn samples into (time, channels) as stored; count those beyond full scale."""
     if subtype in ("FLOAT", "DOUBLE"):
         return waveform.T, 0
     limited = int(np.count_nonzero(np.abs(waveform) > 1.0))
@@ -223,18 +236,24 @@ def _quantised(waveform: Waveform, subtype: str) -> tuple[NDArray, int]:
     return (steps << (32 - _PCM_BITS[subtype])).astype(np.int32).T, limited
 
 
-def _replace(path: Path, data: NDArray, rate: int, kind: str, subtype: str) -> None:
+@contextmanager
+def replacing(path: Path, premise: str) -> Iterator[Path]:
+    """Lend a name beside `path`; what was written there replaces `path` when nothing fails.
+
+    `premise` is what a format must allow, for the message. Raises DataError for failures of the
+    disk and of libsndfile, and leaves no partial file behind after any error.
+    """
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(str(partial), data, rate, subtype=subtype, format=kind)
+        yield partial
         with partial.open("rb+") as written:
             os.fsync(written.fileno())
         partial.replace(path)
     except (OSError, soundfile.SoundFileError) as error:
         raise DataError(
             f"{path}: cannot be written ({error}); check free space and permissions of "
-            f"{path.parent}, and that {kind} {subtype} allows {data.shape[1]} channels at {rate} Hz"
+            f"{path.parent}, and that {premise}"
         ) from error
     finally:
         with suppress(OSError):  # gone after the replacement; or the parent is no folder

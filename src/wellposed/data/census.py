@@ -76,7 +76,7 @@ def census(path: Path | str) -> Census:
     start = time.monotonic()
     root, listed, notes = list_entries(Path(path))
     problems = [Problem("note", "corpus", note) for note in notes]
-    if not any(entry.split for entry in listed):
+    if not all(entry.split for entry in listed):
         try:
             listed = split_by_hash(listed, root)
         except DataError as error:

@@ -114,7 +114,7 @@ def open_corpus(path: Path | str, choice: CorpusChoice | None = None) -> Corpus:
     """
     path, choice = Path(path), choice or CorpusChoice()
     root, entries, notes = list_entries(path)
-    if not any(entry.split for entry in entries):
+    if not all(entry.split for entry in entries):
         entries = split_by_hash(entries, path)
     chosen = [(kind, entry) for entry in entries if (kind := _kind(entry, choice))]
     _require_known(path, entries, choice)

@@ -81,7 +81,7 @@ def fingerprint(signal: NDArray[np.float32]) -> Fingerprint:
     if len(signal) < _FRAME + HOP:
         return Fingerprint(np.zeros(0, np.uint32), np.zeros(0, np.bool_))
     energy = np.concatenate(list(_band_energies(signal)))
-    change = np.diff(np.diff(energy, axis=1), axis=0) > 0
+    change = np.diff(energy[:, :-1] - energy[:, 1:], axis=0) > 0
     words = np.packbits(change, axis=1).view(np.uint32)[:, 0]
     total = energy.sum(axis=1)
     floor = total.max() * 10 ** (-_QUIET_DB / 10)

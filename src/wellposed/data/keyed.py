@@ -13,7 +13,7 @@ import operator
 import numpy as np
 
 
-def generator(seed: int, *key: int | str) -> np.random.Generator:
+def generator(seed: int | np.integer, *key: int | np.integer | str) -> np.random.Generator:
     """Give the random stream that belongs to `(seed, *key)`.
 
     Integers of any size and sign and strings may be keys; 1 and "1" are different keys, and so
@@ -23,8 +23,9 @@ def generator(seed: int, *key: int | str) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
 
 
-def _encode(part: int | str) -> bytes:
+def _encode(part: int | np.integer | str) -> bytes:
     """Type, length, content: no two different keys run together into the same bytes."""
-    is_text = isinstance(part, str)
-    content = part.encode() if is_text else str(operator.index(part)).encode()
-    return b"%c%d:%s" % (b"s" if is_text else b"i", len(content), content)
+    if isinstance(part, str):
+        return b"s%d:%s" % (len(part.encode()), part.encode())
+    number = str(operator.index(part)).encode()
+    return b"i%d:%s" % (len(number), number)

@@ -163,6 +163,8 @@ def _placed(relative: str, under: str, split: str, has_kinds: bool) -> Entry | N
     kind = top if below and top in _KIND_FOLDERS else ("" if has_kinds else "speech")
     if not kind:
         return None
+    if kind == "rir":
+        return Entry(relative, kind, split or "all")
     within = below if has_kinds else under
     # The FIRST folder is the group, not the nearest: speaker/chapter/x.wav must never part a
     # speaker over two splits. A file outside any folder is a group of its own.
@@ -219,7 +221,7 @@ def split_by_hash(entries: list[Entry], root: Path) -> list[Entry]:
     return [
         replace(entry, split=table[entry.kind][entry.speaker or entry.source])
         if entry.kind in table
-        else replace(entry, split="all")
+        else entry
         for entry in entries
     ]
 

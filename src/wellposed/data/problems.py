@@ -48,7 +48,8 @@ def of_listing(root: Path, listed: Sequence[Entry]) -> Iterable[Problem]:
     known = {entry.relative for entry in listed}
     extra = tuple(sorted(name for name in audio_files(root) if name not in known))
     if extra:
-        yield Problem("note", "corpus", f"audio that the corpus does not name: {len(extra)} files", extra)
+        text = f"audio that the corpus does not name: {len(extra)} files"
+        yield Problem("note", "corpus", text, extra)
 
 
 def of_file(entry: Entry, facts: Facts) -> Iterable[Problem]:
