@@ -1,6 +1,7 @@
 """The guard in a training loop: what is refused, what is named, what is left as it was."""
 
 import copy
+from typing import Any, cast
 
 import pytest
 import torch
@@ -64,10 +65,14 @@ def loss_terms(estimate: Tensor) -> dict[str, Tensor]:
     return {"power": estimate.square().mean(), "level": 0.1 * estimate.abs().mean()}
 
 
+def total(terms: dict[str, Tensor]) -> Tensor:
+    return torch.stack(list(terms.values())).sum()
+
+
 def train_step(guard: Guard, model: nn.Module, optimizer: torch.optim.Optimizer, step: int) -> bool:
     terms = loss_terms(model(batch(step)))
     optimizer.zero_grad()
-    torch.stack(list(terms.values())).sum().backward()
+    total(terms).backward()
     accepted = guard.step(step, terms)
     if accepted:
         optimizer.step()
@@ -84,12 +89,13 @@ def only(guard: Guard) -> Finding:
 
 
 def test_log_of_zero_at_step_5_is_refused_and_named_with_its_step_and_module():
-    model = network(LogPower())
+    last = LogPower()
+    model = network(last)
     optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
     guard = Guard(model, optimizer, veto=True)
     accepted = []
     for step in range(8):
-        model[0].last.silent = step == 5
+        last.silent = step == 5
         accepted.append(train_step(guard, model, optimizer, step))
     assert accepted == [True] * 5 + [False] + [True] * 2
     finding = only(guard)
@@ -119,7 +125,8 @@ def test_a_finite_loss_with_a_gradient_that_is_not_names_operation_and_module(la
 
 
 def test_a_refused_step_leaves_weights_and_buffers_bit_identical_and_optimizers_alone():
-    model = network(LogPower())
+    last = LogPower()
+    model = network(last)
     optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
     guard = Guard(model, optimizer, veto=True)
     train_step(guard, model, optimizer, 0)
@@ -128,8 +135,9 @@ def test_a_refused_step_leaves_weights_and_buffers_bit_identical_and_optimizers_
     bad[2, 1] = float("nan")
     terms = loss_terms(model(bad))
     optimizer.zero_grad()
-    sum(terms.values()).backward()
-    assert bool(model[0].norm.running_mean.isnan().any())  # forward has poisoned it already
+    total(terms).backward()
+    # The forward pass has poisoned the statistics already.
+    assert bool(model.state_dict()["0.norm.running_mean"].isnan().any())
     assert not guard.step(1, terms)
     assert bits(model.state_dict()) == before
     torch.testing.assert_close(optimizer.state_dict()["state"], moments, rtol=0, atol=0)
@@ -151,12 +159,13 @@ def test_200_healthy_steps_have_no_finding_and_the_guard_changes_no_bit():
 
 
 def test_without_veto_the_bad_step_is_reported_when_the_rows_are_read():
-    model = network(LogPower())
+    last = LogPower()
+    model = network(last)
     optimizer = torch.optim.SGD(model.parameters(), 0.0)
     guard = Guard(model, optimizer, read_every=4)
     found = []
     for step in range(8):
-        model[0].last.silent = step == 5
+        last.silent = step == 5
         assert train_step(guard, model, optimizer, step)
         found.append(len(guard.findings))
     assert found == [0, 0, 0, 0, 0, 0, 0, 1]
@@ -165,10 +174,11 @@ def test_without_veto_the_bad_step_is_reported_when_the_rows_are_read():
 
 
 def test_bad_steps_in_a_row_are_counted_and_found_once():
-    model = network(LogPower())
+    last = LogPower()
+    model = network(last)
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     guard = Guard(model, optimizer, veto=True)
-    model[0].last.silent = True
+    last.silent = True
     for step in range(5):
         train_step(guard, model, optimizer, step)
     assert (guard.refused_in_a_row, guard.refused_total, len(guard.findings)) == (5, 5, 1)
@@ -198,8 +208,7 @@ def test_without_a_replay_a_fault_in_the_loss_is_said_to_be_outside_the_network(
 
 def test_a_gradient_too_large_for_a_float32_norm_is_refused_and_called_that():
     weight = nn.Parameter(torch.zeros(2))  # gradient 1e25: finite, its square 1e50 is not
-    model = nn.Module()
-    model.weight = weight
+    model = nn.ParameterList([weight])
     guard = Guard(model, veto=True)
     loss = (weight * 1e25).sum()
     loss.backward()
@@ -212,7 +221,7 @@ def test_an_overflow_under_a_loss_scale_is_the_scalers_business_until_the_scale_
     scale = 4.0
     guard = Guard(model, veto=True, loss_scale=lambda: scale)
     terms = loss_terms(model(batch(0)))
-    sum(terms.values()).backward()
+    total(terms).backward()
     assert guard.step(0, terms)
     assert (guard.overflows, guard.findings) == (1, [])
     scale = 1.0
@@ -241,14 +250,15 @@ def test_several_models_and_parameters_that_only_an_optimizer_knows_are_watched(
 
 
 def test_gradients_that_accumulate_over_micro_batches_are_judged_together():
-    model = network(LogPower())
+    last = LogPower()
+    model = network(last)
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     guard = Guard(model, optimizer, veto=True)
     for micro in range(3):
-        model[0].last.silent = micro == 1
+        last.silent = micro == 1
         terms = loss_terms(model(batch(micro)))
-        sum(terms.values()).backward()
-    model[0].last.silent = False
+        total(terms).backward()
+    last.silent = False
     assert bool(torch.stack(list(terms.values())).isfinite().all())  # the last one is healthy
     assert not guard.step(0, terms)
     assert only(guard).code == "WP302"
@@ -264,7 +274,7 @@ def test_an_average_of_the_weights_copies_the_network_without_the_guard():
 
 
 def test_a_compiled_network_is_diagnosed_by_its_eager_code():
-    model = torch.compile(network(Root()), backend="eager")
+    model = cast(nn.Module, torch.compile(network(Root()), backend="eager"))
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     guard = Guard(model, optimizer, veto=True)
     assert not train_step(guard, model, optimizer, 0)
@@ -272,12 +282,13 @@ def test_a_compiled_network_is_diagnosed_by_its_eager_code():
 
 
 def test_the_saved_alarm_holds_batch_weights_randomness_and_rows(tmp_path):
-    model = network(LogPower())
+    last = LogPower()
+    model = network(last)
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     guard = Guard(model, optimizer, veto=True, recorder=FlightRecorder(tmp_path / "alarms"))
     train_step(guard, model, optimizer, 0)
     weights = {name: value.clone() for name, value in model.state_dict().items()}
-    model[0].last.silent = True
+    last.silent = True
     train_step(guard, model, optimizer, 1)
     assert only(guard).evidence["saved"] == str(tmp_path / "alarms" / "step-00000001")
     alarm = load_batch(tmp_path / "alarms" / "step-00000001")
@@ -292,11 +303,12 @@ def test_the_saved_alarm_holds_batch_weights_randomness_and_rows(tmp_path):
 
 
 def test_state_goes_on_where_it_was_saved():
-    model = network(LogPower())
+    last = LogPower()
+    model = network(last)
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     guard = Guard(model, optimizer, veto=True)
     for step in range(4):
-        model[0].last.silent = step >= 2
+        last.silent = step >= 2
         train_step(guard, model, optimizer, step)
     other = Guard(model, optimizer, veto=True)
     other.load_state_dict(guard.state_dict())
@@ -319,4 +331,28 @@ def test_the_report_counts_steps_and_prints_findings():
 
 def test_something_that_is_no_module_is_refused_with_its_name():
     with pytest.raises(TypeError, match="model 'critic' is a int"):
-        Guard({"critic": 3})
+        Guard(cast(Any, {"critic": 3}))
+
+
+def test_a_critic_that_is_healthy_in_every_step_does_not_hide_a_generator_that_is_not():
+    generator, critic = nn.Linear(3, 3), nn.Linear(3, 1)
+    guard = Guard({"generator": generator, "critic": critic}, veto=True)
+    for step in range(4):
+        score = critic(batch(step)).mean()
+        score.backward()
+        assert guard.step(step, {"critic": score})
+        critic.zero_grad()
+        loss = torch.log(generator(batch(step)).mean() * 0)
+        assert not guard.step(step, {"generator": loss})
+    assert (guard.steps, guard.refused_in_a_row, guard.refused_total) == (4, 4, 4)
+    assert len(guard.findings) == 1
+
+
+def test_buffers_are_restored_even_if_inputs_are_not_remembered():
+    model = nn.BatchNorm1d(3)
+    guard = Guard(model, veto=True, remember=False)
+    before = bits(model.state_dict())
+    loss = model(batch(0) * float("nan")).sum()
+    assert not guard.step(0, {"loss": loss}, replay=lambda: model(batch(0) * float("nan")).sum())
+    assert bits(model.state_dict()) == before
+    assert only(guard).evidence["operation"] == "mul"

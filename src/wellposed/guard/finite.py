@@ -26,6 +26,7 @@ TERM = "term/"
 Term = Tensor | float
 
 
+@torch.no_grad()
 def measure(
     terms: Mapping[str, Term],
     parameters: Sequence[Tensor],
@@ -76,9 +77,8 @@ def all_finite(tensor: Tensor) -> bool:
 
 def plain(tensor: Tensor) -> Tensor:
     """The numbers of a tensor as a dense, real, local one: shard, sparse values, re and im."""
-    to_local = getattr(tensor, "to_local", None)
-    if to_local is not None:
-        tensor = to_local()
+    if type(tensor) is not Tensor and hasattr(tensor, "to_local"):
+        tensor = tensor.to_local()
     if tensor.layout == torch.sparse_coo:
         # Entries that share an index are summed: only the sum reaches the weights.
         tensor = tensor.coalesce().values()
@@ -91,7 +91,7 @@ def _norms(parameters: Sequence[Tensor], device: torch.device) -> tuple[Tensor, 
     groups: dict[tuple[torch.device, torch.dtype], tuple[list[int], list[Tensor]]] = {}
     for index, parameter in enumerate(parameters):
         if parameter.grad is not None:
-            gradient = plain(parameter.grad.detach())
+            gradient = plain(parameter.grad)
             indices, tensors = groups.setdefault((gradient.device, gradient.dtype), ([], []))
             indices.append(index)
             tensors.append(gradient)
@@ -109,14 +109,15 @@ def _norms(parameters: Sequence[Tensor], device: torch.device) -> tuple[Tensor, 
 def _mean(term: Term, device: torch.device) -> Tensor:
     if not isinstance(term, Tensor):
         return torch.full((), float(term), device=device)
-    return plain(term.detach()).to(device, torch.float32).mean()
+    return plain(term).to(device, torch.float32).mean()
 
 
 def _rms(signal: Tensor | None, device: torch.device) -> Tensor:
     if signal is None:
         return torch.zeros((), device=device)
-    numbers = plain(signal.detach()).to(device, torch.float32)
-    return numbers.square().mean().sqrt() if numbers.numel() else torch.zeros((), device=device)
+    numbers = plain(signal)
+    norm = torch.linalg.vector_norm(numbers.float()) / max(numbers.numel(), 1) ** 0.5
+    return norm.to(device)
 
 
 def _device(terms: Iterable[Term], parameters: Sequence[Tensor]) -> torch.device:

@@ -6,7 +6,7 @@ taken for the offender.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,22 +33,25 @@ class _Given:
     has_infinite_constant: bool
 
     @classmethod
-    def look(cls, arguments: Any) -> "_Given":
-        tensors = [t for t in tensors_in(arguments) if _has_numbers(t)]
+    def look(cls, arguments: Any, without: Collection[int]) -> "_Given":
+        tensors = [t for t in tensors_in(arguments) if _has_numbers(t) and id(t) not in without]
         bad = [t for t in tensors if not all_finite(t)]
         good = [t for t in tensors if not _among(t, bad)]
-        constant = any(not math.isfinite(number) for number in numbers_in(arguments))
+        constant = any(math.isinf(number) for number in numbers_in(arguments))
         return cls(bad, any(has_nan(t) for t in bad), span(good), constant)
 
 
 class ForwardWatch(TorchFunctionMode):
     """Follows non-finite values through every torch call made while it is active."""
 
-    def __init__(self, path: ModulePath, known: Mapping[int, str]) -> None:
+    def __init__(self, path: ModulePath, known: Mapping[str, Tensor]) -> None:
         super().__init__()
         self.origins: list[Origin] = []
         self._path = path
-        self._known = known
+        self._known = {id(each): name for name, each in known.items()}
+        # Batch normalisation writes to its buffers, so they look bad after the call: those that
+        # were finite before it are not what made it so.
+        self._sound = {id(each) for each in known.values() if all_finite(each)}
         self._taints: dict[int, Taint] = {}
         self._storages: dict[int, Taint] = {}
         # Kept, so that no address is used twice while we watch.
@@ -60,7 +63,7 @@ class ForwardWatch(TorchFunctionMode):
         name = getattr(func, "__name__", str(func))
         # An in-place call overwrites what went in: look before.
         in_place = "out" in kwargs or name.startswith(("__i", "__set")) or _ends_in_place(name)
-        given = _Given.look((args, kwargs)) if in_place else None
+        given = _Given.look((args, kwargs), self._sound) if in_place else None
         result = func(*args, **kwargs)
         written = args[0] if result is None and in_place else result
         outputs = [t for t in tensors_in(written) if _has_numbers(t)]
@@ -69,7 +72,8 @@ class ForwardWatch(TorchFunctionMode):
             if not _among(tensor, wrong):
                 self._taints.pop(id(tensor), None)
         if wrong:
-            self._follow(name.strip("_"), given or _Given.look((args, kwargs)), wrong)
+            given = given or _Given.look((args, kwargs), self._sound)
+            self._follow(name.strip("_"), given, wrong)
         return result
 
     def guilty(self, terms: Iterable[Tensor]) -> Origin | None:
@@ -121,6 +125,7 @@ class ForwardWatch(TorchFunctionMode):
 
     def _mark(self, tensor: Tensor, taint: Taint) -> None:
         self._kept.append(tensor)
+        self._sound.discard(id(tensor))
         self._taints[id(tensor)] = taint
         if tensor.layout == torch.strided:
             self._storages[_address(tensor)] = taint

@@ -65,8 +65,8 @@ def _replayed(
     recall: Recall | None,
     backward: bool,
 ) -> Location:
-    known = {id(each): f"parameter {name}" for name, each in parameters.items()}
-    known |= {id(each): f"buffer {name}" for name, (_, _, each) in buffers_of(models).items()}
+    known = {f"parameter {name}": each for name, each in parameters.items()}
+    known |= {f"buffer {name}": each for name, (_, _, each) in buffers_of(models).items()}
     path = ModulePath(named_parts(models))
     watch = ForwardWatch(path, known)
     arrived: Mapping[str, Tensor] | None = None

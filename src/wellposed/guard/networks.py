@@ -49,19 +49,20 @@ class Watchlist:
     ) -> None:
         self._models = models
         self._optimizers = optimizers or {}
-        self._listed: tuple[int, ...] = ()
+        self._listed: tuple[int, ...] | None = None
         self._named: dict[str, Tensor] = {}
 
     def named(self) -> dict[str, Tensor]:
         """As it is now: parameters may be added or replaced while training."""
-        # Building the names is slow, asking for the parameters is not.
-        listed = tuple(id(each) for each in self._everything())
+        listed = tuple(id(each) for each in self._updated())
         if listed != self._listed:
             self._listed, self._named = listed, self._names()
         return self._named
 
-    def _everything(self) -> Iterator[Tensor]:
-        for module in self._models.values():
+    def _updated(self) -> Iterator[Tensor]:
+        # A new parameter changes nothing before an optimizer has it; asking the optimizers is
+        # quick, walking through the modules each step is not.
+        for module in () if self._optimizers else self._models.values():
             yield from module.parameters()
         for optimizer in self._optimizers.values():
             for group in optimizer.param_groups:

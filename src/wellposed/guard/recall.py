@@ -77,11 +77,13 @@ class Call:
 class Recall:
     """Hooks on the watched networks. Copying or pickling a network leaves them behind."""
 
-    def __init__(self, models: Models | None = None) -> None:
+    def __init__(self, models: Models | None = None, remember: bool = True) -> None:
         self.models = dict(models or {})
         self.calls: deque[Call] = deque(maxlen=CALLS)
         self.buffers = BufferCopies(self.models)
+        self._remember = remember
         self._paused = False
+        self._fresh = True
         self._names = {id(module): name for name, module in self.models.items()}
         for module in self.models.values():
             module.register_forward_pre_hook(self._before, with_kwargs=True)
@@ -94,6 +96,7 @@ class Recall:
     def forget(self) -> None:
         """Let go of the batch; call it when the step has been judged."""
         self.calls.clear()
+        self._fresh = True
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -124,10 +127,13 @@ class Recall:
         return [tensor for tensor in tensors_in(given) if tensor.requires_grad]
 
     def _before(self, module: nn.Module, arguments: Any, keywords: Any) -> None:
+        if torch.compiler.is_compiling() or self._paused or not module.training:
+            return
+        if self._fresh and id(module) in self._names:
+            self.buffers.keep()
+            self._fresh = False
         if not self._is_wanted(module):
             return
-        if not self.calls:
-            self.buffers.keep()
         first = next(tensors_in((arguments, keywords)), None)
         device = "cpu" if first is None else first.device.type
         autocast = torch.is_autocast_enabled(device)
@@ -152,7 +158,8 @@ class Recall:
     def _is_wanted(self, module: nn.Module) -> bool:
         if torch.compiler.is_compiling() or self._paused:
             return False
-        return id(module) in self._names and module.training and torch.is_grad_enabled()
+        known = self._remember and id(module) in self._names
+        return known and module.training and torch.is_grad_enabled()
 
 
 def _cut(tensor: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from .networks import Watchlist, as_models, as_optimizers, plain_module
 from .recall import Recall
 from .recorder import FlightRecorder
 from .rows import Row, Rows
+from .streak import Streak
 
 STATE_FORMAT = 1
 
@@ -29,8 +30,8 @@ class Guard:
 
     `models` and `optimizers` are one of each or dicts by name. `loss_scale` is the
     `get_scale` of a gradient scaler, if there is one: bad gradients under a finite loss and a
-    scale above 1 are then its business, counted in `overflows`. `remember=False` leaves the
-    networks without hooks; a replay then needs `step(..., replay=...)`.
+    scale above 1 are then its business, counted in `overflows`. `remember=False` lets go of the
+    networks' inputs at once; a replay then needs `step(..., replay=...)`.
     """
 
     def __init__(
@@ -48,17 +49,26 @@ class Guard:
             raise ValueError(f"Guard: read_every is {read_every}; wanted 1 or more steps.")
         self.models = as_models(models)
         self.findings: list[Finding] = []
-        self.refused_in_a_row = 0
-        self.refused_total = 0
         self.overflows = 0
         self.steps = 0
         self._veto = veto
         self._watched = Watchlist(self.models, as_optimizers(optimizers))
         self._recorder = recorder
         self._loss_scale = loss_scale
-        self._recall = Recall(self.models if veto and remember else {})
+        self._recall = Recall(self.models if veto else {}, remember)
         self._rows = Rows(1 if veto else read_every)
-        self._bad_since: int | None = None
+        self._streak = Streak()
+        self._latest: int | None = None
+
+    @property
+    def refused_in_a_row(self) -> int:
+        """How many steps up to the present one were refused; 0 after an accepted one."""
+        return self._streak.in_a_row if self._veto else 0
+
+    @property
+    def refused_total(self) -> int:
+        """How many steps were refused so far."""
+        return self._streak.total if self._veto else 0
 
     def step(
         self,
@@ -72,7 +82,8 @@ class Guard:
     ) -> bool:
         """Judge the gradients that exist now; True: go on with `optimizer.step()`.
 
-        False (only with veto): leave the weights alone and clear the gradients. With several
+        False (only with veto): leave the weights alone and clear the gradients. Call it once
+        for each optimizer step; a generator and a critic share the number. With several
         processes every rank gets the same answer, so every rank must call it each step.
 
         `terms` are the parts of the loss; `batch` is saved if the step is bad (without it,
@@ -82,7 +93,8 @@ class Guard:
         """
         parameters = self._watched.named()
         row = measure(terms, list(parameters.values()), estimate, reference)
-        self.steps += 1
+        self.steps += step != self._latest
+        self._latest = step
         if not self._veto:
             self._judge_late(self._rows.add(step, list(terms), row))
             return True
@@ -92,10 +104,11 @@ class Guard:
             flags = ranks.agree(row[: len(FLAGS)])
             agreed = Row(step, dict(zip(FLAGS, flags, strict=True)))
         accepted = agreed.healthy or (agreed.terms_finite and self._is_overflow())
-        if accepted:
-            self.refused_in_a_row, self._bad_since = 0, None
-        else:
-            self._refuse(local, parameters, row.device, batch, replay)
+        first = self._streak.judge(step, not accepted)
+        if first:
+            self._diagnose(local, parameters, row.device, batch, replay)
+        if not accepted:
+            self._recall.buffers.restore()
         self._recall.forget()
         return accepted
 
@@ -123,10 +136,9 @@ class Guard:
         return {
             "format": STATE_FORMAT,
             "steps": self.steps,
-            "refused_in_a_row": self.refused_in_a_row,
-            "refused_total": self.refused_total,
+            "latest": self._latest,
             "overflows": self.overflows,
-            "bad_since": self._bad_since,
+            "streak": self._streak.state(),
             "findings": [finding.to_json() for finding in self.findings],
             "history": self._rows.state(),
         }
@@ -138,10 +150,9 @@ class Guard:
                 f"Guard.load_state_dict: format {state.get('format')!r}; wanted {STATE_FORMAT}."
             )
         self.steps = state["steps"]
-        self.refused_in_a_row = state["refused_in_a_row"]
-        self.refused_total = state["refused_total"]
+        self._latest = state["latest"]
         self.overflows = state["overflows"]
-        self._bad_since = state["bad_since"]
+        self._streak.load(state["streak"])
         self.findings = [Finding.from_json(text) for text in state["findings"]]
         self._rows.load(state["history"])
         self._recall.forget()
@@ -156,14 +167,12 @@ class Guard:
         if self._veto:
             return
         for row in rows:
-            if row.healthy or (row.terms_finite and self._is_overflow()):
-                self._bad_since = None
-            elif self._bad_since is None:
-                self._bad_since = row.step
+            accepted = row.healthy or (row.terms_finite and self._is_overflow())
+            if self._streak.judge(row.step, not accepted):
                 names = list(self._watched.named())
                 self._found(nonfinite(row, self._rows.trend(row), names), {})
 
-    def _refuse(
+    def _diagnose(
         self,
         row: Row,
         parameters: dict[str, Tensor],
@@ -171,14 +180,9 @@ class Guard:
         batch: Mapping[str, Any] | None,
         replay: Replay | None,
     ) -> None:
-        self.refused_total += 1
-        self.refused_in_a_row += 1
-        if self._bad_since is not None:
-            self._recall.buffers.restore()
-            return
-        self._bad_since = row.step
         # On every rank, healthy or not: the replay may hold collective calls.
         finding = self._explained(row, parameters, replay)
+        # What is saved are the weights and buffers from before the step.
         self._recall.buffers.restore()
         chosen, text = ranks.most_telling(finding.to_json(), _priority(row, finding), device)
         if ranks.several():
