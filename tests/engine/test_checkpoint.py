@@ -5,6 +5,7 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -221,12 +222,22 @@ def test_a_disk_that_gives_back_other_bytes_keeps_the_old_generations(
     assert len(names(folder)) == 2
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
-def test_a_folder_that_is_not_writable_is_told(folder: Path):
-    folder.chmod(0o500)
-    with pytest.raises(CheckpointError, match="writing is not allowed"):
-        save(folder, 300, state_at(300))
-    folder.chmod(0o700)
+def test_a_folder_that_is_not_writable_is_told():
+    # Not tmp_path: its parents are closed to others, and so would be the first thing in the way.
+    with tempfile.TemporaryDirectory() as name:
+        folder, root = Path(name), os.geteuid() == 0
+        save(folder, 100, state_at(100))
+        folder.chmod(0o555)
+        if root:
+            os.seteuid(65534)
+        try:
+            with pytest.raises(CheckpointError, match="writing is not allowed"):
+                save(folder, 200, state_at(200))
+        finally:
+            if root:
+                os.seteuid(0)
+            folder.chmod(0o755)
+        assert latest(folder)[1]["step"] == 100
 
 
 def test_a_file_in_the_place_of_the_folder_is_told(tmp_path: Path):

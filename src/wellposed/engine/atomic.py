@@ -15,7 +15,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-_SUFFIX = ".wellposed-tmp"
+TEMPORARY = ".wellposed-tmp"
+"""How names of files still being written end."""
+
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -27,7 +29,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     Raises OSError as the system does; then `path` is as before and nothing is left behind.
     """
     _sweep(path.parent)
-    temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}{_SUFFIX}"
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}{TEMPORARY}"
     try:
         with temporary.open("xb+") as file:
             # The lock says "still being written"; the system drops it when the writer dies.
@@ -63,7 +65,7 @@ def explain(error: OSError, folder: Path) -> str:
             free = shutil.disk_usage(folder).free / 1e6
             return (
                 f"no space left ({error.strerror}; {free:.0f} MB free on that disk). "
-                "Free some space, then go on from the newest checkpoint."
+                "Free some space; what was saved before is whole."
             )
     if error.errno in _FORBIDDEN:
         return f"writing is not allowed ({error.strerror}). Check owner and mode of {folder}."
@@ -73,7 +75,7 @@ def explain(error: OSError, folder: Path) -> str:
 
 
 def _sweep(folder: Path) -> None:
-    for leftover in folder.glob(f".*{_SUFFIX}"):
+    for leftover in folder.glob(f".*{TEMPORARY}"):
         # Locked, or already gone: somebody else's business.
         with suppress(OSError), leftover.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
