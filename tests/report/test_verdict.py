@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from wellposed.report.facts import read_facts
 from wellposed.report.verdict import details, verdict
 
@@ -17,14 +19,14 @@ def change(run: Path, which: str, **entries: Any) -> None:
 def test_it_names_steps_best_score_noisy_score_and_findings(run_folder: Path) -> None:
     assert verdict(read_facts(run_folder)) == (
         "The run finished after 400 of 400 steps in 3 min; its best checkpoint, of step 200, "
-        "reaches PESQ wide band 2.50, where the noisy input has 1.50; "
+        "has PESQ wide band 2.50 (95 % interval 2.38 to 2.62), where the noisy input has 1.50; "
         "the guard has 1 finding (1 failure)."
     )
 
 
 def test_the_details_carry_the_intervals_and_compare_them(run_folder: Path) -> None:
     assert details(read_facts(run_folder)) == [
-        "PESQ wide band at step 200: 2.50 (95 % interval 2.38 to 2.62) over 20 scenes.",
+        "PESQ wide band at step 200 is the mean over 20 scenes.",
         "The noisy input: 1.50 (95 % interval 1.44 to 1.56), a difference of +1.00; "
         "the intervals do not overlap.",
         "SI-SDR improvement at that step: 7.50 dB (95 % interval 7.00 to 8.00).",
@@ -51,8 +53,23 @@ def test_without_the_noisy_input_nothing_is_compared(run_folder: Path) -> None:
     facts = read_facts(run_folder)
     assert "noisy" not in verdict(facts)
     assert details(facts)[0] == (
-        "PESQ wide band at step 200: 2.00 over 4 scenes; 1 scene could not be scored."
+        "PESQ wide band at step 200 is the mean over 4 scenes; 1 scene could not be scored."
     )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "place"),
+    [(0.5, 1.5, "lies above"), (-1.5, -0.5, "lies below"), (-0.5, 0.5, "contains")],
+)
+def test_an_improvement_is_compared_with_zero(
+    run_folder: Path, low: float, high: float, place: str
+) -> None:
+    recipe = run_folder / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("pesq_wb", "si_sdr_improvement_db"))
+    score = {"mean": (low + high) / 2, "low": low, "high": high, "n": 4, "failed": 0}
+    change(run_folder, "validation", metrics={"si_sdr_improvement_db": score})
+    told = details(read_facts(run_folder))
+    assert f"Its interval {place} 0, which is the noisy input." in told
 
 
 def test_a_healthy_run_is_not_called_sound_but_without_finding(run_folder: Path) -> None:

@@ -203,7 +203,9 @@ def _draw_line(axes: Axes, line: Line, colour: str, dash: object, chart: Chart) 
         axes.plot(steps, values, color=colour, linewidth=2, linestyle=dash, zorder=4)
     _draw_lonely(axes, steps, values, colour)
     best = line.steps == chart.best_step
-    axes.plot(line.steps[best], line.values[best], "*", color=BEST, markersize=13, zorder=6)
+    axes.plot(
+        line.steps[best], line.values[best], "*", color=BEST, markersize=13, zorder=6, clip_on=False
+    )
     if chart.level is not None:
         axes.axhline(chart.level, color=INK, linewidth=1.2, linestyle=(0, (3, 2)), zorder=2)
 
@@ -213,7 +215,9 @@ def _draw_lonely(axes: Axes, steps: Numbers, values: Numbers, colour: str) -> No
     padded = np.concatenate([[np.nan], values, [np.nan]])
     good = np.isfinite(padded)
     lonely = good[1:-1] & ~good[:-2] & ~good[2:]
-    axes.plot(steps[lonely], values[lonely], ".", color=colour, markersize=5, zorder=4)
+    axes.plot(
+        steps[lonely], values[lonely], "o", color=colour, markersize=4, zorder=4, clip_on=False
+    )
 
 
 def _draw_bad_values(axes: Axes, chart: Chart, span: tuple[float, float]) -> None:

@@ -29,10 +29,11 @@ def details(facts: RunFacts) -> list[str]:
     if best is None:
         return []
     title, unit = name_of(facts.select or "")
-    over = f" over {count(best.n, 'scene')}" if best.n else ""
+    over = f"{title} at step {best.step:,} is the mean over {count(best.n, 'scene')}"
     failed = f"; {count(best.failed, 'scene')} could not be scored" if best.failed else ""
     sentences = [
-        f"{title} at step {best.step:,}: {interval(best, unit)}{over}{failed}.",
+        f"{over}{failed}." if best.n else "",
+        _against_zero(facts, best),
         _against_noisy(facts, best, unit),
         _improvement(facts),
         _last(facts, best, unit),
@@ -82,9 +83,7 @@ def _quality(facts: RunFacts) -> str:
         named = f" in {name_of(facts.select)[0]}" if facts.select else ""
         return f"its best checkpoint is of step {facts.best_step:,}, without a score{named}"
     title, unit = name_of(facts.select)
-    text = (
-        f"its best checkpoint, of step {best.step:,}, reaches {title} {quantity(best.mean, unit)}"
-    )
+    text = f"its best checkpoint, of step {best.step:,}, has {title} {interval(best, unit)}"
     noisy = baseline(facts, facts.select)
     if noisy is not None:
         text += f", where the noisy input has {quantity(noisy.mean, unit)}"
@@ -101,6 +100,13 @@ def _against_noisy(facts: RunFacts, best: Score, unit: str) -> str:
         return f"{text}."
     apart = best.low > noisy.high or best.high < noisy.low
     return f"{text}; the intervals {'do not overlap' if apart else 'overlap'}."
+
+
+def _against_zero(facts: RunFacts, best: Score) -> str:
+    if not (facts.select or "").endswith(IMPROVEMENT) or not has_interval(best):
+        return ""
+    place = "lies above" if best.low > 0 else "lies below" if best.high < 0 else "contains"
+    return f"Its interval {place} 0, which is the noisy input."
 
 
 def _improvement(facts: RunFacts) -> str:
