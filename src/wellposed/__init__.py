@@ -6,7 +6,8 @@ The picture of the house; an arrow reads "is imported by", and none points back:
                                           +-  systems  <-  report, cli
     guard  <-  engine                   <-+
 
-`errors` may be imported by everybody but `guard`, which needs torch and the standard library only.
+`errors` and `intervals` (confidence intervals) may be imported by everybody but `guard`, which
+needs torch and the standard library only.
 This file imports nothing, so that `import wellposed.guard` brings nothing else of ours along.
 `tests/test_layers.py` reads the imports and holds us to this.
 """

@@ -1,41 +1,63 @@
 """Whether the container of an audio file is complete, from its own byte counts.
 
-libsndfile repairs a cut WAV or Ogg silently: it reports the shorter length as if it were meant.
-FLAC and MP3 need no check here, because their decoding ends before the promised length.
+libsndfile repairs a cut WAV, AIFF, AU, CAF or Ogg silently: it reports the shorter length as if it were
+meant. FLAC and MP3 need no check here, because their decoding ends before the promised length.
 """
 
 import struct
 from pathlib import Path
+from typing import BinaryIO
 
 _STREAMED = 0x7FFF_0000  # encoders that write to a pipe leave 2**31 - 1, 2**32 - 1 or similar
 _OGG_PAGE = 65_307  # the largest Ogg page: 27 + 255 + 255 * 255 bytes (RFC 3533)
+# First bytes -> where the chunks begin, their header, the bytes of it that their size includes,
+# what they are padded to.
+_CHUNKS = {
+    b"RIFF": (12, "<4sI", 0, 2),
+    b"RF64": (12, "<4sI", 0, 2),
+    b"FORM": (12, ">4sI", 0, 2),
+    b"caff": (8, ">4sQ", 0, 1),
+    b"riff": (40, "<16sQ", 24, 8),  # Sony Wave64
+}
 
 
 def cut_short(path: Path, kind: str) -> str:
-    """Say what is missing at the end of a WAV or Ogg file ("" when nothing is).
+    """Say what is missing at the end of a file ("" when nothing is, or nothing tells).
 
     `kind` is libsndfile's name of the format.
     """
-    if kind in ("WAV", "WAVEX"):
-        return _cut_wav(path)
-    return _cut_ogg(path) if kind == "OGG" else ""
-
-
-def _cut_wav(path: Path) -> str:
-    """Compare the size that the `data` chunk promises with the bytes that are there."""
-    size = path.stat().st_size
+    if kind == "OGG":
+        return _cut_ogg(path)
     with path.open("rb") as file:
-        if file.read(12)[:4] != b"RIFF":
-            return ""
-        while len(header := file.read(8)) == 8:
-            name, promised = struct.unpack("<4sI", header)
-            if name == b"data":
-                there = size - file.tell()
-                if there < promised < _STREAMED:
-                    return f"the header promises {promised} bytes of samples, {there} are there"
-                return ""
-            file.seek(promised + promised % 2, 1)
+        at, promised = _promise(file)
+    there = path.stat().st_size - at
+    if there < promised:
+        return f"the header promises {promised} bytes of samples, {there} are there"
     return ""
+
+
+def _promise(file: BinaryIO) -> tuple[int, int]:
+    """Where the samples begin and how many bytes of them there should be (0: not said)."""
+    first = file.read(12)
+    if first[:4] == b".snd":  # AU
+        at, size = struct.unpack(">II", first[4:])
+        return at, size if size < _STREAMED else 0
+    if first[:4] not in _CHUNKS:
+        return 0, 0
+    start, header, included, padding = _CHUNKS[first[:4]]
+    file.seek(start)
+    long_size = 0
+    while len(content := file.read(struct.calcsize(header))) == struct.calcsize(header):
+        name, size = struct.unpack(header, content)
+        size -= included
+        at = file.tell()
+        if name == b"ds64":  # RF64 keeps its sizes of 64 bits here
+            (long_size,) = struct.unpack("<8xQ", file.read(16))
+        if name[:4] in (b"data", b"SSND"):
+            unknown = _STREAMED if header.endswith("I") else 2**63
+            return at, long_size or (size if size < unknown else 0)
+        file.seek(at + size + -size % padding)
+    return 0, 0
 
 
 def _cut_ogg(path: Path) -> str:

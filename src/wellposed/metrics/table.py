@@ -16,7 +16,7 @@ import numpy as np
 
 from wellposed.metrics import speech
 from wellposed.metrics.catalogue import metric
-from wellposed.metrics.interval import Interval, mean_interval, paired_interval
+from wellposed.intervals import Interval, mean_interval, paired_interval
 from wellposed.metrics.score import Score, Signal, undefined
 
 Row = Mapping[str, Score]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from wellposed.metrics.interval import mean_interval, paired_interval
+from wellposed.intervals import mean_interval, paired_interval
 
 
 def coverage(draw, trials: int, n: int) -> float:
@@ -86,7 +86,7 @@ def test_the_generator_alone_decides_and_memory_blocks_do_not_matter(monkeypatch
     data = np.random.default_rng(7).standard_normal(50)
     first = mean_interval(data, np.random.default_rng(8))
     assert mean_interval(data, np.random.default_rng(8)) == first
-    monkeypatch.setattr("wellposed.metrics.interval._AT_ONCE", 700)
+    monkeypatch.setattr("wellposed.intervals._AT_ONCE", 700)
     assert mean_interval(data, np.random.default_rng(8)) == first
 
 

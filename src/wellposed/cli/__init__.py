@@ -1,0 +1,64 @@
+"""The command line: one table of commands, each imported only when it is called."""
+
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib import import_module
+
+from wellposed import __version__
+from wellposed.errors import WellposedError
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("wellposed.cli.demo:demo", "train a small enhancer in 5 minutes and look at it"),
+    "train": ("wellposed.cli.train:train", "train a system: wellposed train enhance"),
+    "resume": ("wellposed.cli.train:resume", "go on with a stopped run, bit for bit"),
+    "evaluate": ("wellposed.cli.evaluate:evaluate", "score a run on scenes or on file pairs"),
+    "enhance": ("wellposed.cli.enhance:enhance", "remove noise from audio files"),
+    "report": ("wellposed.cli.look:report", "write the report page of a run"),
+    "replay": ("wellposed.cli.replay:replay", "run a step again and look for the first culprit"),
+    "data": ("wellposed.cli.look:data", "check audio files: wellposed data check DIR"),
+    "show": ("wellposed.cli.look:show", "print a system's recipe and sizes"),
+    "rule": ("wellposed.cli.look:rule", "explain a finding: wellposed rule WP301"),
+}
+"""Name, where its function is, and a line of help. A function takes the remaining arguments
+and returns the exit status."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 is success, 1 a failure that was explained, 2 a usage error."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_help())
+        return 0
+    if arguments[0] in ("-V", "--version"):
+        print(f"wellposed {__version__}")
+        return 0
+    name, *rest = arguments
+    if name not in COMMANDS:
+        near = get_close_matches(name, COMMANDS, n=1)
+        hint = f", did you mean {near[0]}?" if near else ". See wellposed --help."
+        print(f"wellposed: unknown command {name!r}{hint}", file=sys.stderr)
+        return 2
+    module, _, function = COMMANDS[name][0].partition(":")
+    try:
+        return getattr(import_module(module), function)(rest)
+    except WellposedError as error:
+        print(f"wellposed {name}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"wellposed {name}: interrupted", file=sys.stderr)
+        return 130
+
+
+def _help() -> str:
+    width = max(len(name) for name in COMMANDS)
+    lines = [f"  {name:<{width}}  {text}" for name, (_, text) in COMMANDS.items()]
+    return "\n".join(
+        [
+            f"wellposed {__version__}: training runs as experiments that can be trusted",
+            "",
+            "usage: wellposed COMMAND ...     wellposed COMMAND --help",
+            "",
+            *lines,
+        ]
+    )

@@ -1,0 +1,83 @@
+"""Commands that look and tell: report, data check, show, rule."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from wellposed.data.census import run_census
+from wellposed.engine.recipe import dump
+from wellposed.errors import RecipeError
+from wellposed.guard import rule as rule_page
+from wellposed.report.page import write_report
+from wellposed.systems import system_type
+
+
+@dataclass
+class Report:
+    """Write RUN/report.html: verdict, findings, curves, sound and recipe on one page."""
+
+    run: tyro.conf.Positional[Path]
+    """Folder of the run."""
+
+
+def report(arguments: list[str]) -> int:
+    """Write the report page of a run."""
+    print(write_report(tyro.cli(Report, prog="wellposed report", args=arguments).run))
+    return 0
+
+
+@dataclass
+class Check:
+    """Look for faults in audio files: unreadable, clipped, silent, doubled, in two splits."""
+
+    path: tyro.conf.Positional[Path]
+    """Folder of audio, or a manifest.csv."""
+    json: bool = False
+    """Print JSON for machines."""
+
+
+def data(arguments: list[str]) -> int:
+    """Check a folder of audio or a manifest; 1 if something is wrong."""
+    if arguments and arguments[0] == "check":
+        options = tyro.cli(Check, prog="wellposed data check", args=arguments[1:])
+        return run_census(options.path, json=options.json)
+    raise RecipeError("usage: wellposed data check DIR [--json]")
+
+
+@dataclass
+class Show:
+    """Print a system's recipe with all defaults, and the sizes it comes in."""
+
+    system: tyro.conf.Positional[str]
+    """Such as enhance."""
+
+
+def show(arguments: list[str]) -> int:
+    """Print the default recipe as YAML, and the number of parameters of each size."""
+    kind = system_type(tyro.cli(Show, prog="wellposed show", args=arguments).system)
+    recipe = kind.recipe_type()
+    for name, model in kind.sizes.items():
+        networks = kind(recipe.model_copy(update={"model": model})).build()
+        count = sum(p.numel() for net in networks.values() for p in net.parameters())
+        print(f"# --size {name:<8} {count / 1e6:.3f} M parameters")
+    print(dump(recipe), end="")
+    return 0
+
+
+@dataclass
+class Rule:
+    """Explain a finding: what it means, how it is measured, what proves it, what to try."""
+
+    code: tyro.conf.Positional[str]
+    """Such as WP301."""
+
+
+def rule(arguments: list[str]) -> int:
+    """Print the page of a finding's code."""
+    code = tyro.cli(Rule, prog="wellposed rule", args=arguments).code
+    try:
+        print(rule_page(code))
+    except ValueError as error:
+        raise RecipeError(str(error)) from None
+    return 0

@@ -1,0 +1,99 @@
+"""Audio of any length in bounded memory: resampled and written block by block.
+
+Promises: blocks are (channels, time), float32. Streamed resampling has the samples of resampling
+at once; a stream has exactly the length asked for; a file appears only when it is complete.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from wellposed.data.audio import Waveform, quantised, replacing, require_finite, storage
+
+_WAV_BYTES = 2**32 - 2**20
+"""Samples that fit a WAV file, whose sizes have 32 bits; 1 MiB is left for its headers."""
+_BLOCK = 1 << 20
+
+
+def resampled(
+    blocks: Iterable[Waveform], from_rate: int, to_rate: int, length: int
+) -> Iterator[Waveform]:
+    """Change the rate of a stream by soxr HQ; `length` samples come out in all.
+
+    No delay: sample 0 stays at time 0. Beyond its end the input counts as zero.
+    """
+    done = 0
+    changed = blocks if from_rate == to_rate else _changed(blocks, from_rate, to_rate)
+    block = None
+    for block in changed:
+        part = block[:, : length - done]
+        done += part.shape[1]
+        if part.shape[1]:
+            yield part
+    assert block is not None, "a stream has at least one block, or the channels are not known"
+    if done < length:
+        yield np.zeros((len(block), length - done), np.float32)
+
+
+def _changed(blocks: Iterable[Waveform], from_rate: int, to_rate: int) -> Iterator[Waveform]:
+    stream, channels = None, 0
+    for block in blocks:
+        if stream is None:
+            channels = len(block)
+            stream = soxr.ResampleStream(
+                from_rate, to_rate, channels, dtype="float32", quality="HQ"
+            )
+        for start in range(0, block.shape[1], _BLOCK):
+            part = np.ascontiguousarray(block[:, start : start + _BLOCK].T)
+            yield stream.resample_chunk(part).reshape(-1, channels).T
+    if stream is not None:
+        # soxr rounds the length of its output; so many zeros let it reach the next whole sample.
+        tail = np.zeros((-(-from_rate // to_rate) + 1, channels), np.float32)
+        yield stream.resample_chunk(tail, last=True).reshape(-1, channels).T
+
+
+@dataclass
+class Sink:
+    """An audio file being written; `limited` counts samples beyond full scale so far."""
+
+    file: soundfile.SoundFile
+    path: Path
+    subtype: str
+    limited: int = field(default=0, init=False)
+
+    def write(self, block: Waveform) -> None:
+        """Append (channels, time). Raises DataError for NaN or infinite samples."""
+        require_finite(self.path, block, self.file.frames, self.file.samplerate)
+        data, limited = quantised(block, self.subtype)
+        self.file.write(np.ascontiguousarray(data))
+        self.limited += limited
+
+
+@contextmanager
+def writing(
+    path: Path, rate: int, channels: int, *, frames: int, subtype: str | None = None
+) -> Iterator[Sink]:
+    """Open `path` to write `frames` samples per channel in blocks; all or nothing.
+
+    Format and subtype as `audio.write`; a .wav too large for WAV becomes RF64, which holds any
+    size under the same name. Raises DataError: as `audio.write`.
+    """
+    kind, subtype = storage(path, subtype)
+    width = {"PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}.get(subtype, 2)
+    if kind == "WAV" and frames * channels * width > _WAV_BYTES:
+        kind = "RF64"
+    with (
+        replacing(path, f"{kind} {subtype} allows {channels} channels at {rate} Hz") as partial,
+        soundfile.SoundFile(str(partial), "w", rate, channels, subtype, format=kind) as file,
+    ):
+        yield Sink(file, path, subtype)
+
+
+def stored_as(path: Path) -> str:
+    """libsndfile's subtype of a file, such as "PCM_16"; `path` has passed `audio.inspect`."""
+    return soundfile.info(str(path)).subtype

@@ -1,0 +1,29 @@
+"""Levels: decibels, and the running power that a network may know without seeing the future."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+POWER_FLOOR = 1e-10
+"""-100 dB re full scale: just below the dither of 16-bit audio (-98 dBFS for rectangular
+dither of one step, 20 log10(2**-15 / sqrt(12))). A level below it counts as silence."""
+
+
+def power_db(power: Tensor) -> Tensor:
+    """Power ratio in dB; zero power gives -inf, as it should."""
+    return 10 * torch.log10(power)
+
+
+def running_mean(values: Tensor, length: int, lookahead: int) -> Tensor:
+    """Mean over a sliding window of `length` frames, of which `lookahead` lie in the future.
+
+    `values` is `(batch, frames)`. At the edges the mean runs over the frames that exist. The
+    memory is finite: frames further away than `length` have no influence whatever, so
+    pieces of a long recording can be processed apart.
+    """
+    past = length - 1 - lookahead
+    padded = functional.pad(values.unsqueeze(1), (past, lookahead))
+    exists = functional.pad(torch.ones_like(values[:1]).unsqueeze(1), (past, lookahead))
+    total = functional.avg_pool1d(padded, length, stride=1)
+    share = functional.avg_pool1d(exists, length, stride=1)
+    return (total / share).squeeze(1)

@@ -1,0 +1,1 @@
+"""How a run runs: recipe, loop, checkpoints, validation, history; knows no system by name."""

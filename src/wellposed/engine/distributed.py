@@ -1,0 +1,125 @@
+"""One process or many: ranks from torchrun, copies (DDP) or shards (FSDP) of the networks.
+
+`torchrun --nproc-per-node 2 -m wellposed train ...` is all it takes. Every rank renders its own
+share of each batch; gradients are averaged, so the weights are those of one process with the
+whole batch, to rounding.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.nn.parallel import DistributedDataParallel
+
+from wellposed.errors import RecipeError
+
+
+@dataclass(frozen=True)
+class World:
+    """Who this process is."""
+
+    rank: int
+    ranks: int
+    device: torch.device
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes files and speaks to people."""
+        return self.rank == 0
+
+
+@contextmanager
+def joined(device: str) -> Iterator[World]:
+    """Join the processes that torchrun started (or be alone), and leave them at the end.
+
+    `device` is "auto", "cpu", "cuda" or "cuda:N". Raises RecipeError for CUDA that is not there.
+    """
+    ranks = int(os.environ.get("WORLD_SIZE", "1"))
+    rank = int(os.environ.get("RANK", "0"))
+    chosen = _device(device, int(os.environ.get("LOCAL_RANK", "0")) if ranks > 1 else None)
+    if ranks == 1:
+        yield World(0, 1, chosen)
+        return
+    dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    try:
+        yield World(rank, ranks, chosen)
+    finally:
+        dist.destroy_process_group()
+
+
+def wrap(networks: Mapping[str, nn.Module], world: World, strategy: str) -> dict[str, nn.Module]:
+    """Make gradients common to all ranks; alone, the networks as they are.
+
+    With "fsdp" the networks themselves are sharded in place, parameters become DTensors.
+    """
+    if world.ranks == 1:
+        return dict(networks)
+    if strategy == "fsdp":
+        mesh = init_device_mesh(world.device.type, (world.ranks,))
+        for network in networks.values():
+            fully_shard(network, mesh=mesh)
+        return dict(networks)
+    devices = [world.device.index] if world.device.type == "cuda" else None
+    return {
+        name: DistributedDataParallel(network, device_ids=devices, broadcast_buffers=False)
+        for name, network in networks.items()
+    }
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """Return the full tensor of a sharded one; every rank must call it."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def like(full: Tensor, target: Tensor) -> Tensor:
+    """Give `full` the device and sharding of `target`."""
+    if isinstance(target, DTensor):
+        placed = full.to(target.device)
+        return distribute_tensor(placed, target.device_mesh, target.placements)
+    return full.to(target.device)
+
+
+def mean_over_ranks(value: Tensor, world: World) -> Tensor:
+    """Average a tensor over ranks."""
+    if world.ranks > 1:
+        value = value.clone()
+        dist.all_reduce(value)
+        value /= world.ranks
+    return value
+
+
+def gather_rows(rows: dict[int, dict[str, float | None]], world: World) -> dict[int, dict]:
+    """Join the rows that the ranks computed, by scene number."""
+    if world.ranks == 1:
+        return rows
+    parts: list[dict] = [{} for _ in range(world.ranks)]
+    dist.all_gather_object(parts, rows)
+    return {number: row for part in parts for number, row in part.items()}
+
+
+def _device(name: str, local_rank: int | None) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise RecipeError(f"training.device = {name!r}: want auto, cpu, cuda or cuda:N.") from None
+    if device.type not in ("cpu", "cuda"):
+        raise RecipeError(f"training.device = {name!r}: want auto, cpu, cuda or cuda:N.")
+    if device.type == "cuda":
+        if not torch.cuda.is_available():
+            raise RecipeError(
+                f"training.device = {name!r}: PyTorch {torch.__version__} sees no CUDA device. "
+                "Use --training.device cpu, or install a CUDA build of PyTorch."
+            )
+        index = device.index if local_rank is None else local_rank
+        device = torch.device("cuda", index or 0)
+        torch.cuda.set_device(device)
+    return device

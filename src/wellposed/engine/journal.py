@@ -1,0 +1,107 @@
+"""What a run says and writes down: history, findings, log and terminal, by the leading rank."""
+
+import json
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from wellposed.engine.history import History
+from wellposed.engine.recipe import Recipe
+from wellposed.engine.runfolder import RunFolder
+from wellposed.engine.state import Moving
+from wellposed.engine.terminal import Terminal
+
+
+class Journal:
+    """Collects values between two lines, and knows every place they are written to."""
+
+    def __init__(self, folder: RunFolder, recipe: Recipe, leads: bool) -> None:
+        """Open the places; a rank that does not lead stays silent."""
+        self._leads = leads
+        self._select = recipe.validation.select
+        self._sums: dict[str, Tensor] = {}
+        self._count = 0
+        self._since = (0.0, 0)
+        self._told = 0
+        if leads:
+            self._history = History(folder.history)
+            self._findings = History(folder.findings)
+            self._terminal = Terminal(folder.log, recipe.training.steps)
+
+    def collect(self, values: Mapping[str, Tensor]) -> None:
+        """Add the values of one step; nothing is read from the device."""
+        self._count += 1
+        for name, value in values.items():
+            self._sums[name] = self._sums.get(name, 0) + value.detach()
+
+    def progress(self, moving: Moving, rate: float, batch_size: int) -> None:
+        """Write a line and a row: means since the last ones."""
+        if not self._leads:
+            return
+        seconds, step = self._since
+        speed = (moving.step - step) * batch_size / max(moving.seconds - seconds, 1e-9)
+        values = {name: float(total) / self._count for name, total in self._sums.items()}
+        values |= {"learning_rate": rate, "items_per_s": speed}
+        self._history.append(
+            {"kind": "train", "step": moving.step, "time_s": moving.seconds, "values": values}
+        )
+        self._terminal.progress(moving.step, moving.seconds, values, moving.guard.word())
+        self._sums, self._count, self._since = {}, 0, (moving.seconds, moving.step)
+
+    def validation(
+        self, moving: Moving, table: Mapping[str, Mapping[str, float | int]], best: bool
+    ) -> None:
+        """Write the scores of a validation; a star marks the new best."""
+        if not self._leads:
+            return
+        self._history.append(
+            {
+                "kind": "validation",
+                "step": moving.step,
+                "time_s": moving.seconds,
+                "metrics": {name: dict(entry) for name, entry in table.items()},
+                "scenes": moving.selection.scenes,
+                "best": best,
+            }
+        )
+        self._terminal.validation(moving.step, moving.seconds, table, self._select, best)
+
+    def event(self, moving: Moving, name: str, message: str) -> None:
+        """Write that something happened: started, resumed, phase, refused, stopped, finished."""
+        if not self._leads:
+            return
+        self._history.append(
+            {
+                "kind": "event",
+                "step": moving.step,
+                "time_s": moving.seconds,
+                "event": name,
+                "message": message,
+            }
+        )
+        self._terminal.message(f"step {moving.step} {name}: {message}", moving.seconds)
+
+    def findings(self, moving: Moving) -> None:
+        """Write the guard's findings that were not written yet."""
+        if not self._leads:
+            return
+        for finding in moving.guard.findings[self._told :]:
+            self._findings.append(json.loads(finding.to_json()))
+            self._terminal.message(finding.text(), moving.seconds)
+        self._told = len(moving.guard.findings)
+
+    def rewind(self, moving: Moving) -> None:
+        """Forget what an abandoned future wrote after the checkpoint that the run goes on from."""
+        self._since, self._told = (moving.seconds, moving.step), len(moving.guard.findings)
+        if self._leads:
+            self._history.truncate_after(moving.step)
+            self._findings.truncate_after(moving.step)
+
+    def __enter__(self) -> "Journal":
+        """Return itself."""
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        """End the live line and close the log, whatever happened."""
+        if self._leads:
+            self._terminal.close()

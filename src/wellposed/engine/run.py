@@ -1,0 +1,192 @@
+"""One training run: the loop, and everything that a step may be followed by.
+
+Stop it anywhere: what happens at step n is a function of the recipe, the data, n and the
+checkpoint before it, so a resumed run has the bits of one that never stopped.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from wellposed.engine import checkpoint
+from wellposed.engine.average import WeightAverage
+from wellposed.engine.batches import Batches
+from wellposed.engine.distributed import World, whole, wrap
+from wellposed.engine.journal import Journal
+from wellposed.engine.modelfile import save_model
+from wellposed.engine.optimise import Stepper, make_optimizer
+from wellposed.engine.randomness import seed_global
+from wellposed.engine.recipe import Recipe
+from wellposed.engine.runfolder import RunFolder
+from wellposed.engine.state import Moving
+from wellposed.engine.stopping import StopRequest
+from wellposed.engine.system import System
+from wellposed.engine.validation import Selection, direction, scenes_hash, summary, validate
+from wellposed.errors import RunError
+from wellposed.guard import FlightRecorder, Guard
+
+
+class Run:
+    """A system in training, in a folder."""
+
+    def __init__(
+        self, system: System[Recipe], folder: RunFolder, world: World, journal: Journal
+    ) -> None:
+        """Build networks, optimizers and guard; every weight follows from the seed."""
+        self.system, self.folder, self.world, self.journal = system, folder, world, journal
+        self.recipe = recipe = system.recipe
+        self.batches = Batches(system, world.rank, world.ranks)
+        seed_global(recipe.seed, "weights")
+        self.networks = {name: net.to(world.device) for name, net in system.build().items()}
+        wrapped = wrap(self.networks, world, recipe.training.strategy)
+        optimizers: dict[str, torch.optim.Optimizer] = {
+            player.name: make_optimizer(
+                [self.networks[name] for name in player.networks], recipe.optimizer
+            )
+            for player in system.players
+        }
+        half = recipe.training.precision == "float16" and world.device.type == "cuda"
+        scaler = torch.amp.GradScaler(world.device.type, enabled=half)
+        guard = Guard(
+            self.networks,
+            optimizers,
+            veto=True,
+            recorder=FlightRecorder(folder.alarms),
+            loss_scale=scaler.get_scale if half else None,
+            remember=False,
+        )
+        select = recipe.validation.select
+        self.moving = Moving(
+            self.networks,
+            optimizers,
+            WeightAverage(self.networks, recipe.average.decay),
+            scaler,
+            guard,
+            Selection(select, direction(system), scenes_hash(system)),
+        )
+        self.stepper = Stepper(wrapped, optimizers, recipe, world, guard, scaler)
+
+    def train(self, stop: StopRequest, until: int | None = None) -> None:
+        """Go on to the last step of the recipe, or to `until`, or until somebody asks to stop.
+
+        Raises RunError when more steps in a row than `refusals_allowed` were not finite, or
+        when a checkpoint cannot be written; the checkpoints before stay.
+        """
+        steps = self.recipe.training.steps
+        last = steps if until is None else min(until, steps)
+        moving, started = self.moving, time.monotonic() - self.moving.seconds
+        for batch in self.batches.stream(moving.step, last):
+            number = moving.step
+            self._announce_phase(number)
+            values = self.stepper.step(self.batches.system_at(number), batch, number)
+            if values is None:
+                self._refused(number)
+            else:
+                moving.average.update()
+                self.journal.collect(values)
+            moving.step = number + 1
+            moving.seconds = time.monotonic() - started
+            stopping = self._any_rank(bool(stop))
+            ended = moving.step == last or stopping
+            self._log(ended)
+            exhausted = self._validate(moving.step == steps)
+            if self._due(self.recipe.training.checkpoint_every) or ended or exhausted:
+                self.save()
+            if exhausted:
+                patience = self.recipe.validation.patience
+                self.journal.event(moving, "finished", f"no better for {patience} validations")
+                return
+            if stopping:
+                self.journal.event(moving, "stopped", f"asked to by {stop.name}")
+                return
+        ending = "finished" if moving.step == steps else "stopped"
+        self.journal.event(moving, ending, f"at step {moving.step} of {steps}")
+
+    def save(self) -> None:
+        """Write a checkpoint; every rank must call it."""
+        state = self.moving.capture()
+        state["recipe"] = self.recipe.model_dump(mode="json")
+        state["data"] = self.system.data_digest
+        if self.world.leads:
+            checkpoint.save(self.folder.checkpoints, self.moving.step, state)
+
+    def restore(self, state: Mapping[str, Any], *, reset_optimizer: bool = False) -> None:
+        """Take over a checkpoint's state."""
+        self.moving.restore(state, reset_optimizer=reset_optimizer)
+
+    def _announce_phase(self, step: int) -> None:
+        for phase in self.recipe.curriculum:
+            if phase.from_step == step:
+                changes = ", ".join(f"{key} = {value}" for key, value in phase.changes.items())
+                self.journal.event(self.moving, "phase", changes)
+
+    def _refused(self, step: int) -> None:
+        guard, allowed = self.moving.guard, self.recipe.training.refusals_allowed
+        self.journal.event(self.moving, "refused", f"step {step} was not finite, weights kept")
+        self.journal.findings(self.moving)
+        if guard.refused_in_a_row > allowed:
+            raise RunError(
+                f"{self.folder.path}: {guard.refused_in_a_row} steps in a row were not finite, "
+                f"the last one step {step} (allowed: {allowed}).\n{guard.findings[-1].text()}\n"
+                f"The weights are those of the last good step. See the batch again with "
+                f"`wellposed replay {self.folder.path} --step {guard.findings[-1].step}`."
+            )
+
+    def _log(self, ended: bool) -> None:
+        if self._due(self.recipe.training.log_every) or ended:
+            rate = self.stepper.optimizers[self.system.players[0].name].param_groups[0]["lr"]
+            self.journal.progress(self.moving, rate, self.recipe.training.batch_size)
+
+    def _validate(self, final: bool) -> bool:
+        """Validate if it is time; True if patience is at its end."""
+        if not (self._due(self.recipe.validation.every) or final):
+            return False
+        moving, recipe = self.moving, self.recipe
+        with moving.average.applied():
+            sharded = self.world.ranks > 1 and recipe.training.strategy == "fsdp"
+            system = self.batches.system_at(moving.step - 1)
+            rows = validate(self.system, self.networks, self.world, shared=not sharded)
+            best = moving.selection.consider(moving.step, rows, recipe.validation, recipe.seed)
+            if best:
+                self._save_best(whole_weights(self.networks), system)
+        self.journal.validation(moving, summary(rows, recipe.seed), best)
+        return moving.selection.exhausted(recipe.validation)
+
+    def _save_best(self, weights: dict[str, Tensor], system: System[Recipe]) -> None:
+        selection = self.moving.selection
+        card = {
+            "system": self.system.name,
+            "recipe": system.recipe.model_dump(mode="json"),
+            "step": selection.step,
+            "metric": selection.metric,
+            "value": selection.value,
+            "scenes": selection.scenes,
+            "data": self.system.data_digest,
+        }
+        if self.world.leads:
+            self.folder.best.mkdir(exist_ok=True)
+            save_model(self.folder.best_model, weights, card)
+
+    def _due(self, every: int) -> bool:
+        return self.moving.step % every == 0
+
+    def _any_rank(self, asked: bool) -> bool:
+        """Stop together: a signal may have reached one rank only."""
+        if self.world.ranks == 1:
+            return asked
+        flag = torch.tensor(float(asked), device=self.world.device)
+        dist.all_reduce(flag, op=dist.ReduceOp.MAX)
+        return bool(flag.item())
+
+
+def whole_weights(networks: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+    """Return all tensors of the networks, unsharded, named `network/tensor`."""
+    return {
+        f"{name}/{key}": whole(value.detach()).cpu()
+        for name, network in networks.items()
+        for key, value in network.state_dict().items()
+    }

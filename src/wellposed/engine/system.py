@@ -1,0 +1,96 @@
+"""What a system must answer, and nothing else: the engine knows no system by name.
+
+In this order: what is a scene; what is the estimate (one function, for training and use);
+what is wanted (named terms); what is measured (the metric that chooses is no loss).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from wellposed.engine.recipe import Recipe, Section
+
+R = TypeVar("R", bound=Recipe)
+
+Item = Mapping[str, Tensor]
+Batch = dict[str, Tensor]
+Networks = Mapping[str, nn.Module]
+
+
+@dataclass(frozen=True)
+class Player:
+    """Networks that one optimizer moves, to lower the terms of this player's name."""
+
+    name: str
+    networks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When a step happens, and the generator for its draws (noise, masks, dropout)."""
+
+    step: int
+    generator: torch.Generator
+
+
+class System(ABC, Generic[R]):
+    """One learning problem, made from a recipe."""
+
+    name: ClassVar[str]
+    recipe_type: ClassVar[type[Recipe]]
+    sizes: ClassVar[Mapping[str, Section]] = {}
+    """Presets of the recipe's `model` section by name."""
+    players: ClassVar[tuple[Player, ...]] = (Player("model", ("model",)),)
+
+    def __init__(self, recipe: R) -> None:
+        """Keep the recipe; heavy things (a corpus) are opened when first used."""
+        self.recipe = recipe
+
+    @abstractmethod
+    def with_recipe(self, recipe: R) -> "System[R]":
+        """Return the same system under another recipe (a phase), sharing what is opened."""
+
+    @abstractmethod
+    def build(self) -> dict[str, nn.Module]:
+        """Make the networks, freshly initialised from the global generator."""
+
+    @property
+    @abstractmethod
+    def data_digest(self) -> str:
+        """Name the data: equal digests, recipes and indices mean equal scenes."""
+
+    @abstractmethod
+    def item(self, split: str, index: int) -> Item:
+        """Render scene `index`: a pure function of (recipe, data, split, index)."""
+
+    @abstractmethod
+    def terms(
+        self, player: str, networks: Networks, batch: Batch, moment: Moment
+    ) -> dict[str, Tensor]:
+        """Compute the unweighted terms of `player`, each `(batch,)`."""
+
+    @abstractmethod
+    def weights(self, player: str) -> dict[str, float]:
+        """Weight of every term of `player`, from the recipe."""
+
+    @abstractmethod
+    def measure(self, networks: Networks, item: Item) -> dict[str, float | None]:
+        """Score one validation scene; None where a metric is undefined for it."""
+
+    @property
+    @abstractmethod
+    def metrics(self) -> dict[str, str]:
+        """Metric names of `measure`, each with "higher" or "lower" for better."""
+
+    @abstractmethod
+    def show_examples(self, networks: Networks, folder: Path) -> None:
+        """Write a few validation scenes with estimates below `folder`, for the report."""
+
+    def collate(self, items: Sequence[Item]) -> Batch:
+        """Stack items along a new first axis."""
+        return {key: torch.stack([item[key] for item in items]) for key in items[0]}

@@ -1,0 +1,46 @@
+"""Networks ready for use: built by their system, filled with the weights of a model file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from wellposed.engine.modelfile import load_model
+from wellposed.engine.recipe import Recipe
+from wellposed.engine.system import System
+from wellposed.errors import CheckpointError
+
+
+def load_networks(
+    system: System[Recipe], path: Path
+) -> tuple[dict[str, nn.Module], dict[str, Any]]:
+    """Return networks in evaluation mode with the weights of `path`, and the file's card.
+
+    Raises CheckpointError for a damaged file, or one whose weights do not fit the recipe.
+    """
+    tensors, card = load_model(path)
+    networks = system.build()
+    for name, network in networks.items():
+        fill(network, name, tensors, path)
+        network.eval()
+    return networks, card
+
+
+def fill(network: nn.Module, name: str, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Load the tensors called `name/...`; CheckpointError names what is missing or unknown."""
+    mine = {
+        key.removeprefix(f"{name}/"): value
+        for key, value in tensors.items()
+        if key.startswith(f"{name}/")
+    }
+    wanted = {key: tuple(value.shape) for key, value in network.state_dict().items()}
+    found = {key: tuple(value.shape) for key, value in mine.items()}
+    if wanted != found:
+        odd = sorted(set(wanted.items()) ^ set(found.items()))
+        raise CheckpointError(
+            f"{path}: the weights do not fit the network of its recipe; the first of "
+            f"{len(odd)} differences is {odd[0][0]} of shape {odd[0][1]}. "
+            "Was the file made by another version?"
+        )
+    network.load_state_dict(mine)

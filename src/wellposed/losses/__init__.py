@@ -1,0 +1,1 @@
+"""What is wanted: every loss maps (estimate, reference) to one value per example."""

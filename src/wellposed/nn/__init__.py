@@ -1,0 +1,1 @@
+"""What learns: layers with plain arguments, without recipes, files or global randomness."""

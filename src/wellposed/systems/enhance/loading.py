@@ -1,0 +1,111 @@
+"""Finding and loading the weights of an enhancer: a file, a run folder, or what is shipped.
+
+Promise: the network that comes out is the one that was trained, every tensor of it; anything
+else is an error that names the file. No generator of the caller is touched.
+"""
+
+from pathlib import Path
+
+import torch
+
+from wellposed.engine.modelfile import load_model
+from wellposed.engine.recipe import parse
+from wellposed.errors import CheckpointError, RecipeError
+from wellposed.systems.enhance.model import Bsrnn
+from wellposed.systems.enhance.recipe import EnhanceRecipe
+
+SHIPPED = Path(__file__).parent / "weights"
+"""Folder of the weights that travel with the package."""
+DEFAULT = "bsrnn-small"
+"""Name of the shipped weights that are used when no model is named."""
+
+
+def shipped() -> tuple[str, ...]:
+    """Names of the weights that travel with the package; each can be given as a model."""
+    return tuple(sorted(path.stem for path in SHIPPED.glob("*.safetensors")))
+
+
+def find_weights(model: Path | str | None) -> Path:
+    """File of weights for a file, a run folder, a shipped name, or None for the default.
+
+    Raises CheckpointError: there is none.
+    """
+    if model is None and DEFAULT not in shipped():
+        raise CheckpointError(
+            f"this package has no weights named {DEFAULT} (shipped: {_shipped_words()}). Train "
+            "with `wellposed train enhance --run RUN`, then give the run or a weights file: "
+            "--model RUN"
+        )
+    path = Path(DEFAULT if model is None else model)
+    if path.is_dir():
+        best = path / "best" / "model.safetensors"
+        if not best.is_file():
+            raise CheckpointError(
+                f"{path}: this folder has no best/model.safetensors; a run has it from its first "
+                "validation on. Give the folder of a run, or a weights file."
+            )
+        return best
+    if path.is_file():
+        return path
+    if str(path) in shipped():
+        return SHIPPED / f"{path}.safetensors"
+    raise CheckpointError(
+        f"{path}: no such weights. Give a .safetensors file, the folder of a run, or a name of "
+        f"what is shipped: {_shipped_words()}"
+    )
+
+
+def load_network(path: Path, device: torch.device) -> Bsrnn:
+    """Build the network of a weights file, ready for use.
+
+    Raises CheckpointError: damaged, of another system, or tensors that do not fit the recipe.
+    """
+    tensors, card = load_model(path)
+    system = card.get("system", "enhance")
+    if system != "enhance" or "recipe" not in card:
+        raise CheckpointError(
+            f"{path}: these are weights of the system {system!r}, with "
+            f"{'a' if 'recipe' in card else 'no'} recipe. Wanted: weights of an enhance run."
+        )
+    try:
+        recipe = parse(EnhanceRecipe, card["recipe"], str(path))
+    except RecipeError as error:
+        raise CheckpointError(
+            f"{error}\nThis version cannot use the recipe inside these weights; use the version "
+            "that wrote them."
+        ) from error
+    with torch.random.fork_rng(devices=[]):  # building draws weights that are replaced at once
+        network = Bsrnn(recipe.model, recipe.scenes.rate)
+    own = {name.removeprefix("model/"): tensor for name, tensor in tensors.items()}
+    try:
+        network.load_state_dict(own)
+    except RuntimeError as error:
+        raise CheckpointError(f"{path}: weights and recipe do not fit. {error}") from error
+    broken = [name for name, tensor in own.items() if not bool(tensor.isfinite().all())]
+    if broken:
+        raise CheckpointError(f"{path}: NaN or infinite weights in {', '.join(broken)}.")
+    return network.eval().requires_grad_(False).to(device)
+
+
+def open_device(name: str) -> torch.device:
+    """Device for "cpu", "cuda", "cuda:1", or "auto": CUDA when there is one.
+
+    Raises RecipeError: no such device here.
+    """
+    cuda = torch.cuda.is_available()
+    if name == "auto":
+        return torch.device("cuda" if cuda else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise RecipeError(f"device {name!r}: want auto, cpu, cuda or cuda:N") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise RecipeError(
+            f"device {name!r}: PyTorch {torch.__version__} sees {torch.cuda.device_count()} CUDA "
+            "devices; use cpu, or install a CUDA build of PyTorch"
+        )
+    return device
+
+
+def _shipped_words() -> str:
+    return ", ".join(shipped()) or "nothing"

@@ -1,0 +1,73 @@
+"""BSRNN: a band-split recurrent network that filters noise out of a spectrum.
+
+Luo and Yu, "Music source separation with band-split RNN", 2023 (arXiv:2209.15174), as used
+for speech by Yu et al., "High fidelity speech enhancement with band-split RNN", 2023
+(arXiv:2212.00406), with three changes that the tests rest on: no statistics over the whole
+signal (so the causal variant is causal and long files can be cut), input features that do
+not depend on the level (so the output follows the input's level exactly), and filter taps
+whose first and last frames see only what exists.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from wellposed.dsp.bands import band_widths
+from wellposed.dsp.levels import POWER_FLOOR, running_mean
+from wellposed.dsp.stft import Stft
+from wellposed.dsp.taps import filter_taps
+from wellposed.nn.bandsplit import BandSplit, BandTaps
+from wellposed.nn.dualpath import DualPath
+from wellposed.systems.enhance.recipe import Model
+
+TAPS = 3
+
+
+class Bsrnn(nn.Module):
+    """Noisy waveform `(batch, time)` to enhanced waveform `(batch, time)`.
+
+    The same `forward` serves training and use. Scaling the input scales the output; exact
+    silence gives exact silence; the output has the input's length.
+    """
+
+    def __init__(self, recipe: Model, rate: int) -> None:
+        """Build the network of `recipe` for audio at `rate` [Hz]."""
+        super().__init__()
+        self.rate = rate
+        self.causal = recipe.causal
+        self.stft = Stft.of_duration(rate, recipe.window_ms, recipe.hop_ms)
+        self.level_frames = max(1, round(recipe.level_window_s * 1000 / recipe.hop_ms))
+        self.exponent = recipe.input_exponent
+        widths = band_widths(self.stft.bins, self.stft.bin_hz, recipe.bands)
+        lookahead = 0 if recipe.causal else 1
+        self.split = BandSplit(widths, recipe.features)
+        self.paths = DualPath(recipe.features, recipe.hidden, recipe.depth, causal=recipe.causal)
+        self.taps = BandTaps(
+            widths, recipe.features, recipe.taps_hidden, TAPS, identity=TAPS - 1 - lookahead
+        )
+        self.lookahead = lookahead
+
+    @property
+    def latency_samples(self) -> int | None:
+        """Samples of input needed beyond an output sample; None if all of the future counts."""
+        return self.stft.window - 1 if self.causal else None
+
+    def forward(self, noisy: Tensor) -> Tensor:
+        """Enhance `(batch, time)`; computes spectra in float32 under mixed precision."""
+        with torch.autocast(noisy.device.type, enabled=False):
+            spectrum = self.stft.forward(noisy.float())
+            features = self._features(spectrum)
+        taps = self.taps(self.paths(self.split(features)))
+        with torch.autocast(noisy.device.type, enabled=False):
+            filtered = filter_taps(spectrum, taps, self.lookahead)
+            return self.stft.inverse(filtered, noisy.shape[-1])
+
+    def _features(self, spectrum: Tensor) -> Tensor:
+        """Compressed spectrum relative to its own running level."""
+        power = spectrum.real.square() + spectrum.imag.square()
+        ahead = 0 if self.causal else self.level_frames // 2
+        level = running_mean(power.mean(-1), self.level_frames, ahead) + POWER_FLOOR
+        level = level.unsqueeze(-1)
+        # The floor keeps the slope of the compression finite; it lies below the
+        # -60 dB to which the losses resolve the spectrum.
+        gain = (power / level + 1e-8) ** ((self.exponent - 1) / 2) * level.rsqrt()
+        return spectrum * gain

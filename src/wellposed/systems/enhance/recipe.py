@@ -1,0 +1,99 @@
+"""The enhance system's recipe: every value with unit, range and reason."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from wellposed.dsp.bands import BandPlan
+from wellposed.engine.recipe import Recipe, Section
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Weight = Annotated[float, Field(ge=0)]
+
+
+class Model(Section):
+    """BSRNN: band split, `depth` pairs of time and band paths, three complex taps per bin."""
+
+    window_ms: Annotated[float, Field(gt=0, le=128)] = 32.0
+    """Length of the STFT window [ms]; bins are 1 / window = 31 Hz apart."""
+    hop_ms: Annotated[float, Field(gt=0, le=64)] = 16.0
+    """Distance of frames [ms]. Half a window: half the work of BSRNN's 8 ms."""
+    bands: BandPlan = ((1000, 125), (4000, 250), (8000, 500), (16000, 1000), (24000, 2000))
+    """(until, width) [Hz]: narrow where speech has its harmonics, as the ear does."""
+    features: Annotated[int, Field(ge=1)] = 64
+    """Numbers per band and frame."""
+    hidden: Annotated[int, Field(ge=1)] = 48
+    """Units of each LSTM direction."""
+    depth: Annotated[int, Field(ge=1)] = 3
+    """Pairs of time and band paths."""
+    taps_hidden: Annotated[int, Field(ge=1)] = 48
+    """Units of the layer that makes the filter taps of a band."""
+    causal: bool = False
+    """Never look at the future: latency of one window. Costs quality."""
+    input_exponent: Annotated[float, Field(gt=0, le=1)] = 0.3
+    """Compression of the input's magnitudes, the exponent of the losses."""
+    level_window_s: Annotated[float, Field(gt=0)] = 4.0
+    """Window of the running level that input features are relative to [s]."""
+
+
+SIZES: dict[str, Model] = {
+    "tiny": Model(features=24, hidden=24, depth=2, taps_hidden=24),
+    "small": Model(),
+    "medium": Model(features=96, hidden=96, depth=4, taps_hidden=64),
+    "large": Model(features=128, hidden=112, depth=5, taps_hidden=96),
+}
+"""Presets. Parameters at 16 kHz: see docs/enhance.md, printed by `wellposed show enhance`."""
+
+
+class Scenes(Section):
+    """How a noisy scene is made; each draw depends on (seed, split, index) alone."""
+
+    rate: Annotated[int, Field(ge=8000, le=48000)] = 16000
+    """Sample rate [Hz]."""
+    seconds: Annotated[float, Field(gt=0)] = 2.0
+    """Length of a training scene [s]; BSRNN used 2 s crops."""
+    validation_seconds: Annotated[float, Field(gt=0)] = 4.0
+    """Length of a validation scene [s]; longer, because PESQ needs utterances."""
+    snr_db: tuple[float, float] = (-5.0, 20.0)
+    """Speech to noise power ratio, uniform [dB], over the parts where speech is active."""
+    level_dbfs: tuple[float, float] = (-45.0, -15.0)
+    """Level of the mixture, uniform [dB re full scale]."""
+    noises: tuple[Weight, ...] = (0.05, 0.45, 0.35, 0.15)
+    """Relative frequency of 0, 1, 2, 3 noises."""
+    babble: Fraction = 0.2
+    """Probability that a noise is made of other people's voices (3 to 8 of them)."""
+    coloured: Fraction = 0.15
+    """Probability that a noise is synthetic: filtered Gaussian, slowly swelling."""
+    absent: Fraction = 0.03
+    """Share of scenes without any speech: the network must learn to be silent."""
+    room: Fraction = 0.15
+    """Share of scenes in a room; the target keeps the reverberation."""
+    equalise_db: Annotated[float, Field(ge=0, le=12)] = 6.0
+    """Standard deviation of random equalisers on speech (half of it) and on each noise [dB]."""
+    minimum_range_db: Annotated[float, Field(ge=0)] = 25.0
+    """Leave out speech whose loud and quiet frames differ by less [dB]: a noisy target teaches
+    to keep noise. In LibriSpeech 25 dB leaves out a seventh of the clips (docs/enhance.md)."""
+    speed: tuple[float, float] = (0.9, 1.1)
+    """Speed of speech, uniform; noises vary by the square of it."""
+
+
+class Loss(Section):
+    """Weights of the terms; each is a mean per scene, at the mixture's unit level."""
+
+    complex: Weight = 0.3
+    """Compressed complex spectrum: phase and level (weight 0.3: arXiv:2008.06412)."""
+    magnitude: Weight = 0.7
+    """Compressed magnitude: what is heard as noise left or speech lost (0.7: as above)."""
+    waveform: Weight = 0.1
+    """Mean absolute difference of waveforms relative to the mixture's level: SI-SDR."""
+    windows_ms: tuple[float, ...] = (16.0, 32.0, 64.0)
+    """Windows of the spectra compared [ms], hop a quarter; several, so that no artefact hides."""
+
+
+class EnhanceRecipe(Recipe):
+    """Everything that `wellposed train enhance` can be told."""
+
+    system: Literal["enhance"] = "enhance"
+    model: Model = Model()
+    scenes: Scenes = Scenes()
+    loss: Loss = Loss()

@@ -1,0 +1,128 @@
+"""The enhance system: scenes, estimate, terms, scores."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from wellposed.data import audio
+from wellposed.data.corpus import CorpusChoice, open_corpus
+from wellposed.data.sounds import CorpusSounds, Sounds, SyntheticSounds
+from wellposed.engine.recipe import Recipe, Section
+from wellposed.engine.system import Batch, Item, Moment, Networks, System
+from wellposed.metrics.catalogue import metric
+from wellposed.metrics.table import score_pair, write_json
+from wellposed.systems.enhance.model import Bsrnn
+from wellposed.systems.enhance.objective import enhance_terms
+from wellposed.systems.enhance.recipe import SIZES, EnhanceRecipe
+from wellposed.systems.enhance.scenes import EnhanceScenes
+
+EXAMPLES = 3
+"""Scenes that a run's report lets people hear: 3 x 3 sounds of 4 s are 1 MB of FLAC."""
+
+
+class Enhance(System[EnhanceRecipe]):
+    """Speech enhancement by a band-split recurrent network."""
+
+    name = "enhance"
+    recipe_type: ClassVar[type[Recipe]] = EnhanceRecipe
+    sizes: ClassVar[Mapping[str, Section]] = SIZES
+
+    def with_recipe(self, recipe: EnhanceRecipe) -> "Enhance":
+        """Return this system under another recipe, sharing the opened corpus."""
+        other = Enhance(recipe)
+        if (recipe.data, recipe.scenes.rate) == (self.recipe.data, self.recipe.scenes.rate):
+            other.__dict__["sounds"] = self.sounds
+        return other
+
+    def build(self) -> dict[str, nn.Module]:
+        """Make the one network."""
+        return {"model": Bsrnn(self.recipe.model, self.recipe.scenes.rate)}
+
+    @cached_property
+    def sounds(self) -> Sounds:
+        """Open the corpus, or the synthesis when no data is given."""
+        data, scenes = self.recipe.data, self.recipe.scenes
+        if data.path is None:
+            return SyntheticSounds(scenes.rate)
+        choice = CorpusChoice(
+            speech_kinds=data.speech_kinds,
+            noise_kinds=data.noise_kinds,
+            languages=data.languages,
+            exclude_licences=data.exclude_licences,
+        )
+        corpus = open_corpus(data.path, choice)
+        return CorpusSounds(corpus, scenes.rate, data.cache_mib, scenes.minimum_range_db)
+
+    @property
+    def data_digest(self) -> str:
+        """Digest of the corpus, or the version of the synthesis."""
+        return self.sounds.digest
+
+    @cached_property
+    def scenes(self) -> EnhanceScenes:
+        """All scenes of this recipe by number."""
+        return EnhanceScenes(self.recipe.scenes, self.sounds, self.recipe.seed)
+
+    def item(self, split: str, index: int) -> Item:
+        """Render a scene: noisy and clean, `(time,)` each."""
+        scene = self.scenes.scene(split, index)
+        return {"noisy": torch.from_numpy(scene.noisy), "clean": torch.from_numpy(scene.clean)}
+
+    def terms(
+        self, player: str, networks: Networks, batch: Batch, moment: Moment
+    ) -> dict[str, Tensor]:
+        """Compare the estimate, made from the noisy side alone, with the clean side."""
+        estimate = networks["model"](batch["noisy"])
+        recipe = self.recipe
+        return enhance_terms(
+            estimate, batch["clean"], batch["noisy"], recipe.loss, recipe.scenes.rate
+        )
+
+    def weights(self, player: str) -> dict[str, float]:
+        """Weights of the recipe's loss section."""
+        loss = self.recipe.loss
+        return {
+            "complex": loss.complex, "magnitude": loss.magnitude, "waveform": loss.waveform
+        }  # fmt: skip
+
+    def measure(self, networks: Networks, item: Item) -> dict[str, float | None]:
+        """Score one scene: the metrics of the catalogue that `metrics` names."""
+        noisy = item["noisy"]
+        device = next(networks["model"].parameters()).device
+        estimate = networks["model"](noisy[None].to(device))[0].cpu()
+        scores = score_pair(
+            reference=item["clean"].numpy(),
+            estimate=estimate.numpy(),
+            rate=self.recipe.scenes.rate,
+            names=list(self.metrics),
+            noisy=noisy.numpy(),
+        )
+        return {name: score.value for name, score in scores.items()}
+
+    @property
+    def metrics(self) -> dict[str, str]:
+        """What is measured at a validation, and which direction is better."""
+        always = ("si_sdr_improvement_db", "si_sdr_db", "estoi", "level_error_db")
+        names = dict.fromkeys((self.recipe.validation.select, *always))
+        return {name: metric(name).better for name in names}
+
+    @torch.no_grad()
+    def show_examples(self, networks: Networks, folder: Path) -> None:
+        """Write the first validation scenes that have speech: noisy, estimate, clean, scores."""
+        device = next(networks["model"].parameters()).device
+        shown = 0
+        for index in range(self.recipe.validation.scenes):
+            item = self.item("valid", index)
+            if shown == EXAMPLES or not bool(item["clean"].any()):
+                continue
+            estimate = networks["model"](item["noisy"][None].to(device))[0].cpu()
+            target = folder / f"{index:02d}-validation-scene"
+            sounds = {"noisy": item["noisy"], "estimate": estimate, "clean": item["clean"]}
+            for name, wave in sounds.items():
+                audio.write(target / f"{name}.flac", wave.numpy()[None], self.recipe.scenes.rate)
+            write_json(target / "scores.json", self.measure(networks, item))
+            shown += 1

@@ -1,0 +1,161 @@
+"""Enhancing recordings: any rate, any number of channels, any length.
+
+Promises: the output has exactly the input's shape; its level follows the input's; digital silence
+stays digital silence; memory does not grow with the length of a stream. Each channel is processed
+alone, as if the others did not exist.
+"""
+
+import logging
+import math
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from wellposed.data.audio import Waveform, require_finite
+from wellposed.data.audio_stream import resampled
+from wellposed.errors import DataError
+from wellposed.systems.enhance.loading import find_weights, load_network, open_device
+from wellposed.systems.enhance.model import Bsrnn
+from wellposed.systems.enhance.pieces import Cut, in_pieces
+
+CONTEXT_S = 4.0
+PIECE_S = 30.0
+ROWS = 4
+TOO_HIGH = 1e-4
+"""Share of the power (-40 dB) beyond the model's band from which its loss is told; weaker rests
+are left by any resampler and by dither."""
+MOST_CHANNELS = 64
+"""More channels than this, and than samples: the array is (time, channels) by mistake."""
+
+logger = logging.getLogger(__name__)
+
+
+class Enhancer:
+    """A trained network in use: call it with a waveform and its rate, or stream through it."""
+
+    def __init__(
+        self, network: Bsrnn, *, name: str = "", notice: Callable[[str], None] = logger.warning
+    ) -> None:
+        """Use `network` where its weights are; `notice` is told once what a user should know."""
+        self.network, self.name, self.notice = network, name, notice
+        self.rate = network.rate
+        self._told_band = False
+
+    @classmethod
+    def load(cls, model: Path | str | None = None, device: str = "cpu") -> "Enhancer":
+        """Load a weights file, the best of a run folder, a shipped name, or what is shipped.
+
+        Raises CheckpointError (no such weights, damaged, of another system), RecipeError (no
+        such device).
+        """
+        path = find_weights(model)
+        return cls(load_network(path, open_device(device)), name=str(path))
+
+    def __call__(self, waveform: ArrayLike, rate: int) -> Waveform:
+        """Enhance (channels, time) or (time,), full scale 1.0, at `rate` [Hz].
+
+        Returns float32 of the same shape. Sound above half the network's rate is not in the
+        output. Raises DataError: no samples, NaN or infinite samples, integers, a wrong shape.
+        """
+        given = np.asarray(waveform)
+        samples = _checked(given)
+        blocks = list(self.stream([samples], rate, samples.shape[1]))
+        return np.concatenate(blocks, axis=1).reshape(given.shape)
+
+    def stream(self, blocks: Iterable[Waveform], rate: int, samples: int) -> Iterator[Waveform]:
+        """Enhance finite blocks (channels, time) of `samples` in all; as many come out.
+
+        Raises DataError: samples so loud that float32 overflows.
+        """
+        if rate < 1:
+            raise DataError(f"rate of {rate} Hz: wanted the number of samples per second")
+        count = -(-samples * self.rate // rate)
+        band = _Band(rate, self.rate)
+        low = resampled(band.before(blocks), rate, self.rate, count)
+        done = in_pieces(band.after(low), count, self.cut(), self._rows, ROWS)
+        yield from resampled(done, self.rate, rate, samples)
+        self._tell_band(band, rate)
+
+    def cut(self) -> Cut:
+        """How long signals are cut for this network."""
+        stft = self.network.stft
+        context, core = (
+            math.ceil(s * self.rate / stft.hop) * stft.hop for s in (CONTEXT_S, PIECE_S)
+        )
+        ahead = stft.window if self.network.causal else context
+        return Cut(stft.hop, before=context, core=core, after=ahead, fade=stft.window)
+
+    def _rows(self, rows: Waveform) -> Waveform:
+        device = next(self.network.parameters()).device
+        with torch.inference_mode():
+            noisy = torch.from_numpy(np.ascontiguousarray(rows, np.float32)).to(device)
+            estimate = self.network(noisy).cpu().numpy()
+        if not np.isfinite(estimate).all():
+            raise DataError(
+                f"the network's output is not finite; the input's peak is {np.abs(rows).max():.3g} "
+                "(full scale is 1.0): scale it down"
+            )
+        return estimate
+
+    def _tell_band(self, band: "_Band", rate: int) -> None:
+        if self._told_band or band.share_above() < TOO_HIGH:
+            return
+        self._told_band = True
+        level_db = 10 * math.log10(band.share_above())
+        self.notice(
+            f"input at {rate} Hz has sound above {self.rate / 2000:g} kHz ({level_db:.0f} dB of its "
+            f"power); the output is band-limited to {self.rate / 2000:g} kHz, the band of these "
+            "weights (said once)"
+        )
+
+
+class _Band:
+    """Compares the power of a stream before and after it is resampled to a lower rate."""
+
+    def __init__(self, rate: int, low_rate: int) -> None:
+        self.rates = (rate, low_rate)
+        self.energy = [0.0, 0.0]
+
+    def before(self, blocks: Iterable[Waveform]) -> Iterator[Waveform]:
+        return self._through(blocks, 0)
+
+    def after(self, blocks: Iterable[Waveform]) -> Iterator[Waveform]:
+        return self._through(blocks, 1)
+
+    def _through(self, blocks: Iterable[Waveform], side: int) -> Iterator[Waveform]:
+        for block in blocks:
+            self.energy[side] += float(np.square(block, dtype=np.float64).sum()) / self.rates[side]
+            yield block
+
+    def share_above(self) -> float:
+        """Share of the power that the lower rate has lost; 0 where no rate is lowered."""
+        whole, kept = self.energy
+        if self.rates[1] >= self.rates[0] or whole == 0.0:
+            return 0.0
+        return max(0.0, 1.0 - kept / whole)
+
+
+def _checked(given: NDArray[np.generic]) -> Waveform:
+    """Return (channels, time) float32. Raises DataError as `Enhancer.__call__` says."""
+    if given.ndim not in (1, 2) or given.size == 0:
+        raise DataError(
+            f"a waveform of shape {given.shape}: wanted (time,) or (channels, time) with at least "
+            "one sample"
+        )
+    if not np.issubdtype(given.dtype, np.floating):
+        raise DataError(
+            f"a waveform of {given.dtype}: wanted floating-point samples with full scale 1.0; "
+            "divide int16 by 32768"
+        )
+    if given.ndim == 2 and given.shape[0] > max(MOST_CHANNELS, given.shape[1]):
+        raise DataError(
+            f"a waveform of shape {given.shape} would have {given.shape[0]} channels; wanted "
+            "(channels, time): transpose it"
+        )
+    with np.errstate(over="ignore"):  # what overflows is infinite, and is told as such
+        samples = np.atleast_2d(given).astype(np.float32)
+    require_finite("waveform", samples, 0, 1)
+    return samples
