@@ -2,8 +2,10 @@
 
 import json
 import os
+import select
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,15 @@ FLAGS = [
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
     *("--mute-audio", "--remote-debugging-pipe"),
 ]
+PATIENCE_S = 60
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+# Chromium looks for its pipe at 3 and 4. A process of its own puts it there: a `preexec_fn` is
+# not safe in a process with threads, and torch has some.
+LAUNCHER = """import os, sys
+pipes = [os.dup(int(number)) for number in sys.argv[1:3] * 2][2:]  # above 3 and 4
+os.dup2(pipes[0], 3)
+os.dup2(pipes[1], 4)
+os.execv(sys.argv[3], sys.argv[3:])"""
 
 
 class Browser:
@@ -27,15 +37,10 @@ class Browser:
         reads, self._to = os.pipe()
         self._from, writes = os.pipe()
 
-        def at_3_and_4() -> None:  # where Chromium looks for its pipe
-            kept = os.dup(reads), os.dup(writes)
-            os.dup2(kept[0], 3)
-            os.dup2(kept[1], 4)
-
+        command = [program, *FLAGS, f"--user-data-dir={profile}"]
         self._process = subprocess.Popen(
-            [program, *FLAGS, f"--user-data-dir={profile}"],
-            preexec_fn=at_3_and_4,
-            close_fds=False,
+            [sys.executable, "-c", LAUNCHER, str(reads), str(writes), *command],
+            pass_fds=(reads, writes),
             stderr=subprocess.DEVNULL,
         )
         os.close(reads)
@@ -85,6 +90,8 @@ class Browser:
 
     def _receive(self) -> dict[str, Any]:
         while b"\0" not in self._rest:
+            ready, _, _ = select.select([self._from], [], [], PATIENCE_S)
+            assert ready, f"the browser has been silent for {PATIENCE_S} s"
             part = os.read(self._from, 1 << 20)
             assert part, "the browser has gone"
             self._rest += part
