@@ -114,7 +114,7 @@ def _with_flags(kind: type[Recipe], recipe: Recipe, flags: list[str]) -> Recipe:
         return tyro.cli(
             kind,
             prog="wellposed train ...",
-            description="Flags of the recipe; before them: WHAT --run --size --data --steps --until",
+            description="Flags of the recipe; beside them --run --size --data --steps --until.",
             default=recipe,
             args=flags,
             config=(tyro.conf.FlagConversionOff,),

@@ -6,8 +6,8 @@ carry no state, so their number, and where a run was stopped, cannot change a ba
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
-from wellposed.engine.recipe import Recipe
 from wellposed.engine.system import Batch, Item, System
 
 
@@ -21,13 +21,13 @@ def scene_numbers(step: int, size: int, rank: int = 0, ranks: int = 1) -> range:
 class Batches:
     """Training batches of a system from a step on."""
 
-    def __init__(self, system: System[Recipe], rank: int = 0, ranks: int = 1) -> None:
+    def __init__(self, system: System[Any], rank: int = 0, ranks: int = 1) -> None:
         """Prepare for this rank's share of every batch."""
         self._system = system
         self._rank, self._ranks = rank, ranks
-        self._phases: dict[int, System[Recipe]] = {}
+        self._phases: dict[int, System[Any]] = {}
 
-    def system_at(self, step: int) -> System[Recipe]:
+    def system_at(self, step: int) -> System[Any]:
         """Return the system under the recipe of the phase that `step` belongs to."""
         number, recipe = self._system.recipe.at_step(step)
         if number not in self._phases:

@@ -4,12 +4,15 @@ Promise: the network that comes out is the one that was trained, every tensor of
 else is an error that names the file. No generator of the caller is touched.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from wellposed.engine.modelfile import load_model
 from wellposed.engine.recipe import parse
+from wellposed.engine.use import fill
 from wellposed.errors import CheckpointError, RecipeError
 from wellposed.systems.enhance.model import Bsrnn
 from wellposed.systems.enhance.recipe import EnhanceRecipe
@@ -55,33 +58,25 @@ def find_weights(model: Path | str | None) -> Path:
     )
 
 
+def recipe_of(path: Path) -> EnhanceRecipe:
+    """Read the recipe that the weights in `path` were trained with.
+
+    Raises CheckpointError: damaged, of another system, or a recipe this version cannot use.
+    """
+    return _recipe(load_model(path)[1], path)
+
+
 def load_network(path: Path, device: torch.device) -> Bsrnn:
     """Build the network of a weights file, ready for use.
 
     Raises CheckpointError: damaged, of another system, or tensors that do not fit the recipe.
     """
     tensors, card = load_model(path)
-    system = card.get("system", "enhance")
-    if system != "enhance" or "recipe" not in card:
-        raise CheckpointError(
-            f"{path}: these are weights of the system {system!r}, with "
-            f"{'a' if 'recipe' in card else 'no'} recipe. Wanted: weights of an enhance run."
-        )
-    try:
-        recipe = parse(EnhanceRecipe, card["recipe"], str(path))
-    except RecipeError as error:
-        raise CheckpointError(
-            f"{error}\nThis version cannot use the recipe inside these weights; use the version "
-            "that wrote them."
-        ) from error
+    recipe = _recipe(card, path)
     with torch.random.fork_rng(devices=[]):  # building draws weights that are replaced at once
         network = Bsrnn(recipe.model, recipe.scenes.rate)
-    own = {name.removeprefix("model/"): tensor for name, tensor in tensors.items()}
-    try:
-        network.load_state_dict(own)
-    except RuntimeError as error:
-        raise CheckpointError(f"{path}: weights and recipe do not fit. {error}") from error
-    broken = [name for name, tensor in own.items() if not bool(tensor.isfinite().all())]
+    fill(network, "model", tensors, path)
+    broken = [name for name, tensor in tensors.items() if not bool(tensor.isfinite().all())]
     if broken:
         raise CheckpointError(f"{path}: NaN or infinite weights in {', '.join(broken)}.")
     return network.eval().requires_grad_(False).to(device)
@@ -105,6 +100,22 @@ def open_device(name: str) -> torch.device:
             "devices; use cpu, or install a CUDA build of PyTorch"
         )
     return device
+
+
+def _recipe(card: Mapping[str, Any], path: Path) -> EnhanceRecipe:
+    system = card.get("system", "enhance")
+    if system != "enhance" or "recipe" not in card:
+        raise CheckpointError(
+            f"{path}: these are weights of the system {system!r}, with "
+            f"{'a' if 'recipe' in card else 'no'} recipe. Wanted: weights of an enhance run."
+        )
+    try:
+        return parse(EnhanceRecipe, card["recipe"], str(path))
+    except RecipeError as error:
+        raise CheckpointError(
+            f"{error}\nThis version cannot use the recipe inside these weights; use the version "
+            "that wrote them."
+        ) from error
 
 
 def _shipped_words() -> str:

@@ -58,11 +58,12 @@ class EnhanceScenes:
         if power(clean) >= SILENCE:
             noise_power = active_power(noise, recipe.rate)
             gain = gain_for_ratio(active_power(clean, recipe.rate), noise_power, snr_db)
-        noisy = clean + np.float32(gain) * noise
+        noisy = (clean + np.float32(gain) * noise).astype(np.float32)
         level = float(rng.uniform(*recipe.level_dbfs))
         scale = 10 ** (level / 20) / np.sqrt(max(power(noisy), SILENCE))
         scale = np.float32(min(scale, PEAK / max(float(np.abs(noisy).max()), 1e-9)))
-        return Scene(noisy * scale, clean * scale, {**facts, "snr_db": snr_db, "level_dbfs": level})
+        facts |= {"snr_db": snr_db, "level_dbfs": level}
+        return Scene(_times(noisy, scale), _times(clean, scale), facts)
 
     def _speech(
         self, split: str, samples: int, rng: np.random.Generator
@@ -129,3 +130,7 @@ class EnhanceScenes:
             if excerpt.group != speaker:
                 total += excerpt.wave / np.float32(np.sqrt(max(power(excerpt.wave), SILENCE)))
         return total
+
+
+def _times(wave: Wave, gain: np.float32) -> Wave:
+    return (wave * gain).astype(np.float32, copy=False)
