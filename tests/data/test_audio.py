@@ -87,7 +87,10 @@ def test_a_path_that_is_no_audio_file_is_an_error_that_names_it(tmp_path):
         assert str(tmp_path / name) in str(caught.value)
 
 
-@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3"])
+@pytest.mark.parametrize(
+    "suffix",
+    [".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aifc", ".au", ".caf", ".w64", ".rf64"],
+)
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
 def test_a_file_cut_in_the_middle_is_never_read_as_a_shorter_one(tmp_path, noise, suffix, share):
     path = tmp_path / f"x{suffix}"

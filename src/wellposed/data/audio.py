@@ -59,8 +59,8 @@ class AudioInfo:
 def inspect(path: Path | str) -> AudioInfo:
     """Read the header, decode nothing.
 
-    Raises DataError: missing, a folder, not audio, no samples, or visibly cut short (all but FLAC and MP3
-    tell; these show it only when they are read).
+    Raises DataError: missing, a folder, not audio, no samples, or cut short (a cut FLAC or MP3
+    shows only when it is read).
     """
     path = Path(path)
     with _opened(path) as file:

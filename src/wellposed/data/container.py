@@ -1,7 +1,7 @@
 """Whether the container of an audio file is complete, from its own byte counts.
 
-libsndfile repairs a cut WAV, AIFF, AU, CAF or Ogg silently: it reports the shorter length as if it were
-meant. FLAC and MP3 need no check here, because their decoding ends before the promised length.
+libsndfile repairs a cut WAV, AIFF, AU, CAF or Ogg silently: it reports the shorter length as if it
+were meant. FLAC and MP3 need no check here: their decoding ends before the promised length.
 """
 
 import struct
