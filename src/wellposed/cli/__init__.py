@@ -1,5 +1,6 @@
 """The command line: one table of commands, each imported only when it is called."""
 
+import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -27,6 +28,9 @@ and returns the exit status."""
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 is success, 1 a failure that was explained, 2 a usage error."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    # PyTorch then asks Linux for huge pages; unset, a third of a CPU training step went into page
+    # faults (docs/decisions/005). It is read at the first allocation, so it must be set here.
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_help())
         return 0

@@ -91,15 +91,15 @@ class Enhance(System[EnhanceRecipe]):
 
     def measure(self, networks: Networks, item: Item) -> dict[str, float | None]:
         """Score one scene: the metrics of the catalogue that `metrics` names."""
-        noisy = item["noisy"]
-        device = next(networks["model"].parameters()).device
-        estimate = networks["model"](noisy[None].to(device))[0].cpu()
+        return self._scores(item, _estimate(networks, item["noisy"]))
+
+    def _scores(self, item: Item, estimate: Tensor) -> dict[str, float | None]:
         scores = score_pair(
             reference=item["clean"].numpy(),
             estimate=estimate.numpy(),
             rate=self.recipe.scenes.rate,
             names=list(self.metrics),
-            noisy=noisy.numpy(),
+            noisy=item["noisy"].numpy(),
         )
         return {name: score.value for name, score in scores.items()}
 
@@ -113,16 +113,25 @@ class Enhance(System[EnhanceRecipe]):
     @torch.no_grad()
     def show_examples(self, networks: Networks, folder: Path) -> None:
         """Write the first validation scenes that have speech: noisy, estimate, clean, scores."""
-        device = next(networks["model"].parameters()).device
         shown = 0
         for index in range(self.recipe.validation.scenes):
             item = self.item("valid", index)
             if shown == EXAMPLES or not bool(item["clean"].any()):
                 continue
-            estimate = networks["model"](item["noisy"][None].to(device))[0].cpu()
+            estimate = _estimate(networks, item["noisy"])
             target = folder / f"{index:02d}-validation-scene"
             sounds = {"noisy": item["noisy"], "estimate": estimate, "clean": item["clean"]}
             for name, wave in sounds.items():
                 audio.write(target / f"{name}.flac", wave.numpy()[None], self.recipe.scenes.rate)
-            write_json(target / "scores.json", self.measure(networks, item))
+            scores = {
+                "noisy": self._scores(item, item["noisy"]),
+                "estimate": self._scores(item, estimate),
+            }
+            write_json(target / "scores.json", scores)
             shown += 1
+
+
+def _estimate(networks: Networks, noisy: Tensor) -> Tensor:
+    """Enhance one waveform `(time,)` on the network's device."""
+    device = next(networks["model"].parameters()).device
+    return networks["model"](noisy[None].to(device))[0].cpu()
