@@ -173,9 +173,9 @@ def test_a_path_that_is_no_corpus_is_an_error(tmp_path):
 
 
 def test_the_real_corpus_opens_at_once_with_disjoint_splits(shared_data):
-    start = time.monotonic()
+    start = time.process_time()
     corpus = open_corpus(shared_data)
-    assert time.monotonic() - start < 20  # 0.4 s on an idle machine
+    assert time.process_time() - start < 5  # 0.4 s of one core
     for kind in ("speech", "noise"):
         groups = [{clip.group for clip in corpus.select(kind, split)} for split in
                   ("train", "valid", "test")]  # fmt: skip
