@@ -1,0 +1,135 @@
+"""The objective: closed forms, every parameter reached, finite on silence, no leak of the label."""
+
+import pytest
+import torch
+from torch import Tensor
+from torch.testing import assert_close
+
+from wellposed.engine.system import Moment
+from wellposed.systems.enhance.model import Bsrnn
+from wellposed.systems.enhance.objective import enhance_terms
+from wellposed.systems.enhance.recipe import EnhanceRecipe, Loss, Model
+from wellposed.systems.enhance.system import Enhance
+
+TINY = Model(features=8, hidden=6, depth=2, taps_hidden=8)
+LOSS = Loss()
+RATE = 16000
+
+
+def white(samples: int, batch: int = 1, seed: int = 0) -> Tensor:
+    return 0.1 * torch.randn(batch, samples, generator=torch.Generator().manual_seed(seed))
+
+
+def total(terms: dict[str, Tensor]) -> Tensor:
+    weights = {"complex": LOSS.complex, "magnitude": LOSS.magnitude, "waveform": LOSS.waveform}
+    return torch.stack([weights[name] * term.mean() for name, term in terms.items()]).sum()
+
+
+def fresh(*, causal: bool = False) -> Bsrnn:
+    torch.manual_seed(0)
+    return Bsrnn(TINY.model_copy(update={"causal": causal}), RATE)
+
+
+def test_the_terms_are_the_weights_of_the_recipe_and_one_value_per_scene():
+    terms = enhance_terms(white(4000, 3), white(4000, 3, 1), white(4000, 3, 2), LOSS, RATE)
+    assert list(terms) == list(Enhance(EnhanceRecipe()).weights("model"))
+    assert {term.shape for term in terms.values()} == {(3,)}
+
+
+def test_an_exact_estimate_costs_nothing():
+    clean = white(4000)
+    terms = enhance_terms(clean, clean, 2 * clean, LOSS, RATE)
+    assert {name: term.item() for name, term in terms.items()} == dict.fromkeys(terms, 0.0)
+
+
+def test_a_silent_estimate_costs_the_compressed_power_of_the_clean_signal():
+    # By hand, from the definition, with one window.
+    clean, noisy = white(4000), white(4000, seed=1)
+    terms = enhance_terms(0 * clean, clean, noisy, Loss(windows_ms=(32.0,)), RATE)
+    level = (noisy.square().mean() + 1e-10).sqrt()
+    window = torch.hann_window(512).sqrt() / 16  # sqrt(sum of hann) = sqrt(256)
+    padded = torch.nn.functional.pad(clean / level, (384, 96 + 384))  # whole hops of 128, and lead
+    power = torch.stft(
+        padded, 512, 128, window=window, center=False, return_complex=True
+    ).abs().square()
+    assert_close(terms["complex"], (power * (power + 1e-6) ** -0.7).mean((1, 2)), rtol=1e-4, atol=0)
+    gap = (power + 1e-6) ** 0.15 - 1e-6**0.15
+    assert_close(terms["magnitude"], gap.square().mean((1, 2)), rtol=1e-4, atol=0)
+    assert_close(terms["waveform"], (clean / level).abs().mean(1))
+
+
+@pytest.mark.parametrize("gain", [0.01, 100.0])
+def test_quiet_and_loud_scenes_count_alike(gain: float):
+    signals = [white(4000, seed=seed) for seed in range(3)]
+    terms = enhance_terms(*signals, LOSS, RATE)
+    scaled = enhance_terms(*(gain * signal for signal in signals), LOSS, RATE)
+    for name, term in terms.items():
+        assert_close(scaled[name], term, rtol=1e-3, atol=0)
+
+
+def test_an_error_of_level_costs_in_every_term():
+    clean = white(4000)
+    estimate = clean + 0.1 * white(4000, seed=1)
+    right = enhance_terms(estimate, clean, clean, LOSS, RATE)
+    for gain in (0.5, 2.0):
+        wrong = enhance_terms(gain * estimate, clean, clean, LOSS, RATE)
+        assert all(wrong[name] > right[name] for name in right)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("autocast", [False, True])
+def test_every_parameter_receives_a_gradient(causal: bool, autocast: bool):
+    model, noisy = fresh(causal=causal), white(8000, 2)
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        estimate = model(noisy)
+        loss = total(enhance_terms(estimate, white(8000, 2, 1), noisy, LOSS, RATE))
+    loss.backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        assert parameter.grad.any(), name
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+@pytest.mark.parametrize(
+    ("noisy", "clean"),
+    [
+        (torch.zeros(1, 4000), torch.zeros(1, 4000)),
+        (white(4000), torch.zeros(1, 4000)),
+        (torch.zeros(1, 4000), white(4000)),
+        (1e-12 * white(4000), torch.zeros(1, 4000)),
+        (torch.nn.functional.pad(white(1000), (1000, 2000)), torch.zeros(1, 4000)),
+    ],
+    ids=["all silent", "silent target", "silent input", "far below the floor", "gated"],
+)
+def test_gradients_are_finite_on_silence(noisy: Tensor, clean: Tensor, autocast: bool):
+    model = fresh()
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        terms = enhance_terms(model(noisy), clean, noisy, LOSS, RATE)
+    total(terms).backward()
+    assert all(term.isfinite().all() for term in terms.values())
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+
+
+def test_the_terms_are_computed_in_float32_under_mixed_precision():
+    signals = [white(4000, seed=seed) for seed in range(3)]
+    wanted = enhance_terms(*signals, LOSS, RATE)
+    with torch.autocast("cpu", torch.bfloat16):
+        made = enhance_terms(*signals, LOSS, RATE)
+    assert all(torch.equal(made[name], wanted[name]) for name in wanted)
+
+
+def test_the_estimate_does_not_depend_on_the_clean_signal():
+    system = Enhance(EnhanceRecipe(model=TINY))
+    model = fresh()
+    seen: list[Tensor] = []
+    model.register_forward_hook(lambda module, inputs, made: seen.append(made.detach().clone()))
+    noisy, clean = white(4000, 4), white(4000, 4, 1)
+    moment = Moment(0, torch.Generator())
+    first = system.terms("model", {"model": model}, {"noisy": noisy, "clean": clean}, moment)
+    batch = {"noisy": noisy, "clean": clean[[2, 3, 1, 0]]}
+    second = system.terms("model", {"model": model}, batch, moment)
+    assert torch.equal(seen[0], seen[1])
+    assert all(not torch.equal(first[name], second[name]) for name in first)
