@@ -17,6 +17,8 @@ from wellposed.data.audio import Waveform, quantised, replacing, require_finite,
 
 _WAV_BYTES = 2**32 - 2**20
 """Samples that fit a WAV file, whose sizes have 32 bits; 1 MiB is left for its headers."""
+_FINE = {"PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
+"""Subtypes beyond 16 bits, and their bytes per sample."""
 _BLOCK = 1 << 20
 
 
@@ -84,8 +86,7 @@ def writing(
     size under the same name. Raises DataError: as `audio.write`.
     """
     kind, subtype = storage(path, subtype)
-    width = {"PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}.get(subtype, 2)
-    if kind == "WAV" and frames * channels * width > _WAV_BYTES:
+    if kind == "WAV" and frames * channels * _FINE.get(subtype, 2) > _WAV_BYTES:
         kind = "RF64"
     with (
         replacing(path, f"{kind} {subtype} allows {channels} channels at {rate} Hz") as partial,
@@ -94,6 +95,15 @@ def writing(
         yield Sink(file, path, subtype)
 
 
-def stored_as(path: Path) -> str:
-    """libsndfile's subtype of a file, such as "PCM_16"; `path` has passed `audio.inspect`."""
-    return soundfile.info(str(path)).subtype
+def fine_subtype(source: Path, target: Path) -> str | None:
+    """Subtype that keeps a resolution beyond 16 bits; None when the usual one of `target` does.
+
+    24 bits stand in for 32 and for floating point in a format that has neither, such as FLAC.
+    `source` has passed `audio.inspect`. Raises DataError: a suffix that cannot be written.
+    """
+    subtype = soundfile.info(str(source)).subtype
+    if subtype not in _FINE:
+        return None
+    kind, _ = storage(target, None)
+    known = soundfile.available_subtypes(kind)
+    return next((name for name in (subtype, "PCM_24") if name in known), None)

@@ -51,10 +51,13 @@ class WeightAverage:
 
     @torch.no_grad()
     def _swap(self) -> None:
-        # Storage is exchanged, not copied: exact, and free of rounding.
+        # Contents are exchanged, not storage: shards and fused recurrent layers hold on to theirs,
+        # and would go on with the old numbers.
         for key, average in self.weights.items():
             live = self._live[key]
-            live.data, self.weights[key] = average, live.data
+            kept = live.detach().clone()
+            live.copy_(average)
+            average.copy_(kept)
 
     def load(self, weights: Mapping[str, Tensor], updates: int) -> None:
         """Take over saved weights; names and shapes are those of this average."""

@@ -14,7 +14,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard
+from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
@@ -86,6 +86,17 @@ def like(full: Tensor, target: Tensor) -> Tensor:
     return full.to(target.device)
 
 
+def forget_gathered(networks: Mapping[str, nn.Module]) -> None:
+    """Make sharded networks gather their weights anew, because the shards have changed.
+
+    After a forward pass without backward FSDP keeps what it has gathered, and would use it for
+    the next forward pass, whatever the shards are by then.
+    """
+    for network in networks.values():
+        if isinstance(network, FSDPModule):
+            network.reshard()
+
+
 def mean_over_ranks(value: Tensor, world: World) -> Tensor:
     """Average a tensor over ranks."""
     if world.ranks > 1:
@@ -96,12 +107,12 @@ def mean_over_ranks(value: Tensor, world: World) -> Tensor:
 
 
 def gather_rows(rows: dict[int, dict[str, float | None]], world: World) -> dict[int, dict]:
-    """Join the rows that the ranks computed, by scene number."""
+    """Join the rows that the ranks computed, by scene number; the lowest rank's word counts."""
     if world.ranks == 1:
         return rows
     parts: list[dict] = [{} for _ in range(world.ranks)]
     dist.all_gather_object(parts, rows)
-    return {number: row for part in parts for number, row in part.items()}
+    return {number: row for part in reversed(parts) for number, row in part.items()}
 
 
 def _device(name: str, local_rank: int | None) -> torch.device:

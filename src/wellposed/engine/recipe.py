@@ -34,6 +34,8 @@ class Data(Section):
     """Kinds of the manifest that serve as noise."""
     languages: tuple[str, ...] = ()
     """Languages of speech to use (manifest column `language`); empty: all."""
+    exclude: tuple[str, ...] = ()
+    """Leave out files whose path below the folder begins so, or whole corpora by name."""
     exclude_licences: tuple[str, ...] = ()
     """Leave out files whose licence contains one of these texts, such as "-SA"."""
     cache_mib: Annotated[int, Field(ge=1)] = 1024

@@ -6,6 +6,7 @@ every row of the history, and scores under different hashes are never compared.
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
@@ -51,7 +52,11 @@ def scenes_hash(system: System[Recipe]) -> str:
 def validate(
     system: System[Recipe], networks: Mapping[str, nn.Module], world: World, *, shared: bool
 ) -> Rows:
-    """Measure every scene; `shared` divides them among ranks (not for sharded networks)."""
+    """Measure every scene; `shared` divides them among ranks (not for sharded networks).
+
+    A score that is not finite is no score: None, and counted as failed. Every rank returns the
+    same rows, so that all of them choose alike.
+    """
     count = system.recipe.validation.scenes
     step = world.ranks if shared else 1
     training = {name: network.training for name, network in networks.items()}
@@ -60,12 +65,15 @@ def validate(
     try:
         with torch.no_grad():
             mine = range(world.rank if shared else 0, count, step)
-            rows = {n: system.measure(networks, system.item("valid", n)) for n in mine}
+            rows = {n: _finite(system.measure(networks, system.item("valid", n))) for n in mine}
     finally:
         for name, network in networks.items():
             network.train(training[name])
-    gathered = gather_rows(rows, world) if shared else rows
-    return dict(sorted(gathered.items()))
+    return dict(sorted(gather_rows(rows, world).items()))
+
+
+def _finite(row: Mapping[str, float | None]) -> dict[str, float | None]:
+    return {k: None if v is None or not math.isfinite(v) else v for k, v in row.items()}
 
 
 def summary(rows: Rows, seed: int) -> dict[str, dict[str, float | int]]:

@@ -52,6 +52,7 @@ class Enhance(System[EnhanceRecipe]):
             speech_kinds=data.speech_kinds,
             noise_kinds=data.noise_kinds,
             languages=data.languages,
+            exclude=data.exclude,
             exclude_licences=data.exclude_licences,
         )
         corpus = open_corpus(data.path, choice)

@@ -61,7 +61,7 @@ class Enhancer:
         output. Raises DataError: no samples, NaN or infinite samples, integers, a wrong shape.
         """
         given = np.asarray(waveform)
-        samples = _checked(given)
+        samples = _checked(given, rate)
         blocks = list(self.stream([samples], rate, samples.shape[1]))
         return np.concatenate(blocks, axis=1).reshape(given.shape)
 
@@ -70,8 +70,6 @@ class Enhancer:
 
         Raises DataError: samples so loud that float32 overflows.
         """
-        if rate < 1:
-            raise DataError(f"rate of {rate} Hz: wanted the number of samples per second")
         count = -(-samples * self.rate // rate)
         band = _Band(rate, self.rate)
         low = resampled(band.before(blocks), rate, self.rate, count)
@@ -104,11 +102,10 @@ class Enhancer:
         if self._told_band or band.share_above() < TOO_HIGH:
             return
         self._told_band = True
-        level_db = 10 * math.log10(band.share_above())
+        level_db, top_khz = 10 * math.log10(band.share_above()), self.rate / 2000
         self.notice(
-            f"input at {rate} Hz has sound above {self.rate / 2000:g} kHz ({level_db:.0f} dB of its "
-            f"power); the output is band-limited to {self.rate / 2000:g} kHz, the band of these "
-            "weights (said once)"
+            f"input at {rate} Hz has sound above {top_khz:g} kHz ({level_db:.0f} dB of its power); "
+            f"the output is band-limited to {top_khz:g} kHz, as these weights are (said once)"
         )
 
 
@@ -138,8 +135,10 @@ class _Band:
         return max(0.0, 1.0 - kept / whole)
 
 
-def _checked(given: NDArray[np.generic]) -> Waveform:
+def _checked(given: NDArray[np.generic], rate: int) -> Waveform:
     """Return (channels, time) float32. Raises DataError as `Enhancer.__call__` says."""
+    if rate < 1:
+        raise DataError(f"rate of {rate} Hz: wanted the number of samples per second")
     if given.ndim not in (1, 2) or given.size == 0:
         raise DataError(
             f"a waveform of shape {given.shape}: wanted (time,) or (channels, time) with at least "
@@ -157,5 +156,5 @@ def _checked(given: NDArray[np.generic]) -> Waveform:
         )
     with np.errstate(over="ignore"):  # what overflows is infinite, and is told as such
         samples = np.atleast_2d(given).astype(np.float32)
-    require_finite("waveform", samples, 0, 1)
+    require_finite("waveform", samples, 0, rate)
     return samples
