@@ -29,7 +29,7 @@ help: ## Show this list
 
 setup: $(SETUP) ## Make .venv with everything needed (done by the other targets on their own)
 
-demo: $(SETUP) ## Train, resume, damage, diagnose and report on this machine, in minutes
+demo: $(SETUP) ## Train a small enhancer in minutes, score it, and hear the difference
 	@"$(PYTHON)" -m wellposed demo $(ARGS)
 
 test: $(SETUP) ## Run the tests

@@ -43,7 +43,7 @@ class Demo:
     """Folder of audio or manifest.csv; without it, synthetic speech-like sound."""
     pairs: Path | None = None
     """Folder with clean/ and noisy/ files to score as well."""
-    minutes: float = 4.0
+    minutes: float = 3.5
     """Time for the training itself."""
     run: Path | None = None
     """Folder of the run; without it runs/demo-DATE-TIME."""
