@@ -27,7 +27,8 @@ def speech(speaker: int, samples: int, rate: int, rng: np.random.Generator) -> W
     voice = generator(0, "synthetic speaker", speaker)
     pitch_hz = voice.uniform(85, 240)
     stretch = voice.uniform(0.95, 1.25)
-    frames = int(np.ceil(samples / rate / _FRAME_S)) + 2
+    # Frames of whole samples can be shorter than 16 ms (11.025 kHz): long takes need more of them.
+    frames = max(int(np.ceil(samples / rate / _FRAME_S)) + 2, -(-samples // round(_FRAME_S * rate)))
     voiced, unvoiced, vowel = _syllables(frames, rng)
     drift = np.cumsum(rng.normal(0, 0.02, frames))
     contour = pitch_hz * np.exp(0.15 * np.sin(np.arange(frames) * 0.05) + drift - drift.mean())
