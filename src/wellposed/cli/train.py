@@ -11,7 +11,10 @@ from wellposed.engine.launch import resume as resume_run
 from wellposed.engine.launch import start, system_name
 from wellposed.engine.recipe import Recipe, changed, explain_errors, load
 from wellposed.errors import RecipeError
-from wellposed.systems import SYSTEMS, system_type
+from wellposed.systems import system_type
+
+FLAGS = """Flags of the recipe. Beside them: --run DIR, --size NAME (`wellposed show SYSTEM`),
+--data DIR, --steps N, and --until N to stop early; see `wellposed train --help`."""
 
 
 @dataclass
@@ -35,11 +38,12 @@ class Head:
 def train(arguments: list[str]) -> int:
     """Train a system from defaults, a file and flags; later ones win."""
     head, rest = _head(arguments)
-    file = Path(head.what) if head.what not in SYSTEMS else None
+    is_file = Path(head.what).suffix in (".yaml", ".yml") or Path(head.what).is_file()
+    file = Path(head.what) if is_file else None
     kind = system_type(system_name(file) if file else head.what)
     recipe: Recipe = load(kind.recipe_type, file) if file else kind.recipe_type()
     recipe = changed(recipe, _shortcuts(kind, head), "command line")
-    recipe = _with_flags(kind.recipe_type, recipe, rest)
+    recipe = _with_flags(kind.recipe_type, recipe, rest, f"wellposed train {head.what}")
     finish(start(kind, recipe, head.run, head.until))
     return 0
 
@@ -107,14 +111,14 @@ def _shortcuts(kind: type[Any], head: Head) -> dict[str, Any]:
     return changes
 
 
-def _with_flags(kind: type[Recipe], recipe: Recipe, flags: list[str]) -> Recipe:
+def _with_flags(kind: type[Recipe], recipe: Recipe, flags: list[str], program: str) -> Recipe:
     if not flags:
         return recipe
     try:
         return tyro.cli(
             kind,
-            prog="wellposed train ...",
-            description="Flags of the recipe; beside them --run --size --data --steps --until.",
+            prog=program,
+            description=FLAGS,
             default=recipe,
             args=flags,
             config=(tyro.conf.FlagConversionOff,),
