@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate": ("wellposed.cli.evaluate:evaluate", "score a run on scenes or on file pairs"),
     "enhance": ("wellposed.cli.enhance:enhance", "remove noise from audio files"),
     "report": ("wellposed.cli.look:report", "write the report page of a run"),
+    "export": ("wellposed.cli.export:export", "copy a run's best weights to give them away"),
     "replay": ("wellposed.cli.replay:replay", "run a step again and look for the first culprit"),
     "data": ("wellposed.cli.look:data", "check audio files: wellposed data check DIR"),
     "show": ("wellposed.cli.look:show", "print a system's recipe and sizes"),

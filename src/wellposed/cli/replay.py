@@ -7,6 +7,7 @@ import tyro
 
 from wellposed.engine.launch import system_name
 from wellposed.engine.replay import replay as replay_step
+from wellposed.engine.runfolder import RunFolder
 from wellposed.systems import system_type
 
 
@@ -23,7 +24,7 @@ class Replay:
 def replay(arguments: list[str]) -> int:
     """Replay a step; 1 if it was refused again."""
     options = tyro.cli(Replay, prog="wellposed replay", args=arguments)
-    kind = system_type(system_name(options.run))
+    kind = system_type(system_name(RunFolder.open(options.run).recipe))
     result = replay_step(kind, options.run, options.step)
     print(f"step {result.step} replayed from {result.source}")
     for name, value in result.values.items():

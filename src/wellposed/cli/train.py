@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from wellposed.engine.launch import resume as resume_run
 from wellposed.engine.launch import start, system_name
 from wellposed.engine.recipe import Recipe, changed, explain_errors, load
+from wellposed.engine.runfolder import RunFolder
 from wellposed.errors import RecipeError
 from wellposed.systems import system_type
 
@@ -70,7 +71,7 @@ def resume(arguments: list[str]) -> int:
     changes: dict[str, Any] = dict(options.set)
     if options.steps is not None:
         changes["training.steps"] = options.steps
-    kind = system_type(system_name(options.run))
+    kind = system_type(system_name(RunFolder.open(options.run).recipe))
     finish(
         resume_run(
             kind, options.run, changes, options.until, reset_optimizer=options.reset_optimizer
