@@ -68,7 +68,8 @@ def test_a_cache_too_small_for_the_corpus_changes_no_excerpt(corpus: Corpus):
     small, large = CorpusSounds(corpus, RATE, cache_mib=0), CorpusSounds(corpus, RATE)
     for seed in range(20):
         assert (
-            small.speech("train", 3000, rng(seed)).wave == large.speech("train", 3000, rng(seed)).wave
+            small.speech("train", 3000, rng(seed)).wave
+            == large.speech("train", 3000, rng(seed)).wave
         ).all()
 
 

@@ -1,4 +1,4 @@
-"""The STFT: exact inverse, closed-form values, the same bins at every rate, no look into the future."""
+"""The STFT: exact inverse, closed forms, the same bins at every rate, no look ahead."""
 
 import cmath
 import math

@@ -70,10 +70,16 @@ def test_the_live_weights_come_back_bit_for_bit_even_after_an_error():
     average.update()
     live = snapshot(net)
     kept = {name: value.clone() for name, value in average.weights.items()}
-    with pytest.raises(RuntimeError, match="within"), average.applied():
-        inside = snapshot(net)
-        raise RuntimeError("within")
-    assert all(torch.equal(inside[name], kept[f"model/{name}"]) for name in live)
+
+    def use() -> None:
+        with average.applied():
+            assert all(
+                torch.equal(value, kept[f"model/{name}"]) for name, value in snapshot(net).items()
+            )
+            raise RuntimeError("within")
+
+    with pytest.raises(RuntimeError, match="within"):
+        use()
     assert all(torch.equal(value, live[name]) for name, value in snapshot(net).items())
     assert all(torch.equal(value, kept[name]) for name, value in average.weights.items())
 

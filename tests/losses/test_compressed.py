@@ -59,7 +59,9 @@ def test_the_value_is_the_mean_over_all_bins_of_an_example():
     for loss in (compressed_complex, compressed_magnitude):
         assert_close(loss(estimate, UNIT), loss(0 * UNIT, UNIT) / 54)
         # ... and any shape behind the first axis is one example.
-        assert_close(loss(estimate.reshape(1, 2, 3, 9), UNIT.reshape(1, 2, 3, 9)), loss(estimate, UNIT))
+        assert_close(
+            loss(estimate.reshape(1, 2, 3, 9), UNIT.reshape(1, 2, 3, 9)), loss(estimate, UNIT)
+        )
 
 
 def test_the_slope_at_silence_is_bounded_as_the_floor_says():

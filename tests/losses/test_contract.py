@@ -181,12 +181,10 @@ def test_the_test_of_level_tells_a_blind_loss():
     def neg_si_sdr(estimate: Tensor, reference: Tensor) -> Tensor:
         """Negative scale-invariant SDR [dB]; blind to
         gain.
-        """  # noqa: D205
+        """
         target = reference * (estimate * reference).sum(-1, keepdim=True)
         target = target / reference.square().sum(-1, keepdim=True)
-        return -10 * torch.log10(
-            target.square().sum(-1) / (estimate - target).square().sum(-1)
-        )
+        return -10 * torch.log10(target.square().sum(-1) / (estimate - target).square().sum(-1))
 
     assert not notices_level(neg_si_sdr, waveforms)
     assert blind_to_gain(neg_si_sdr)

@@ -61,7 +61,9 @@ def test_the_output_has_the_inputs_length_from_one_sample_up(causal: bool):
 @pytest.mark.parametrize("causal", [False, True])
 def test_exact_silence_stays_exact_silence(causal: bool):
     for samples in (1, 700, 4000):
-        assert torch.equal(enhance(loud(causal=causal), torch.zeros(1, samples)), torch.zeros(1, samples))
+        assert torch.equal(
+            enhance(loud(causal=causal), torch.zeros(1, samples)), torch.zeros(1, samples)
+        )
 
 
 @pytest.mark.parametrize("causal", [False, True])
@@ -70,7 +72,9 @@ def test_the_output_follows_the_level_of_the_input(causal: bool, gain: float):
     model, noisy = loud(causal=causal), white(8000)
     wanted = gain * enhance(model, noisy)
     # The floor of 1e-10 beside a power of (0.01 * 0.1) ** 2 = 1e-6 moves features by 5e-5.
-    assert_close(enhance(model, gain * noisy), wanted, rtol=0, atol=1e-3 * wanted.abs().max().item())
+    assert_close(
+        enhance(model, gain * noisy), wanted, rtol=0, atol=1e-3 * wanted.abs().max().item()
+    )
 
 
 def test_every_example_of_a_batch_gets_what_it_gets_alone():
@@ -92,7 +96,9 @@ def test_the_causal_network_never_looks_past_its_window_bit_for_bit(rate: int, c
     for start in (5 * hop, 5 * hop + 100, 7 * hop - 1, 9 * hop + 16):
         other = noisy.clone()
         tail = other[:, start:]
-        tail.copy_({"noise": white(tail.shape[1], seed=5), "loud": 1e3 * tail, "silence": 0 * tail}[change])
+        tail.copy_(
+            {"noise": white(tail.shape[1], seed=5), "loud": 1e3 * tail, "silence": 0 * tail}[change]
+        )
         made = enhance(model, other)
         assert torch.equal(made[:, : start - latency], before[:, : start - latency])
         assert change == "silence" or not torch.equal(made, before)
@@ -109,7 +115,9 @@ def test_the_length_of_the_future_changes_nothing_but_rounding(rate: int):
     kept = start - (model.stft.window - 1)
     for tail in (noisy[:, :0], white(1, seed=6), 10 * white(3 * noisy.shape[1], seed=6)):
         made = enhance(model, torch.cat((noisy[:, :start], tail), dim=1))
-        assert_close(made[:, :kept], before[:, :kept], rtol=0, atol=2e-6 * before.abs().max().item())
+        assert_close(
+            made[:, :kept], before[:, :kept], rtol=0, atol=2e-6 * before.abs().max().item()
+        )
 
 
 def test_the_stated_latency_is_no_longer_than_it_must_be():
@@ -174,7 +182,12 @@ def test_every_rate_from_8_to_48_khz_builds_and_runs(rate: int):
 
 @pytest.mark.parametrize(
     ("size", "least", "most"),
-    [("tiny", 90e3, 120e3), ("small", 400e3, 500e3), ("medium", 1.2e6, 2e6), ("large", 2.7e6, 3.3e6)],
+    [
+        ("tiny", 90e3, 120e3),
+        ("small", 400e3, 500e3),
+        ("medium", 1.2e6, 2e6),
+        ("large", 2.7e6, 3.3e6),
+    ],
 )
 def test_the_sizes_have_about_the_parameters_they_are_named_for(
     size: str, least: float, most: float

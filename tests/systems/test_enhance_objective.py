@@ -49,9 +49,11 @@ def test_a_silent_estimate_costs_the_compressed_power_of_the_clean_signal():
     level = (noisy.square().mean() + 1e-10).sqrt()
     window = torch.hann_window(512).sqrt() / 16  # sqrt(sum of hann) = sqrt(256)
     padded = torch.nn.functional.pad(clean / level, (384, 96 + 384))  # whole hops of 128, and lead
-    power = torch.stft(
-        padded, 512, 128, window=window, center=False, return_complex=True
-    ).abs().square()
+    power = (
+        torch.stft(padded, 512, 128, window=window, center=False, return_complex=True)
+        .abs()
+        .square()
+    )
     assert_close(terms["complex"], (power * (power + 1e-6) ** -0.7).mean((1, 2)), rtol=1e-4, atol=0)
     gap = (power + 1e-6) ** 0.15 - 1e-6**0.15
     assert_close(terms["magnitude"], gap.square().mean((1, 2)), rtol=1e-4, atol=0)
@@ -60,9 +62,9 @@ def test_a_silent_estimate_costs_the_compressed_power_of_the_clean_signal():
 
 @pytest.mark.parametrize("gain", [0.01, 100.0])
 def test_quiet_and_loud_scenes_count_alike(gain: float):
-    signals = [white(4000, seed=seed) for seed in range(3)]
-    terms = enhance_terms(*signals, LOSS, RATE)
-    scaled = enhance_terms(*(gain * signal for signal in signals), LOSS, RATE)
+    estimate, clean, noisy = (white(4000, seed=seed) for seed in range(3))
+    terms = enhance_terms(estimate, clean, noisy, LOSS, RATE)
+    scaled = enhance_terms(gain * estimate, gain * clean, gain * noisy, LOSS, RATE)
     for name, term in terms.items():
         assert_close(scaled[name], term, rtol=1e-3, atol=0)
 
@@ -114,10 +116,10 @@ def test_gradients_are_finite_on_silence(noisy: Tensor, clean: Tensor, autocast:
 
 
 def test_the_terms_are_computed_in_float32_under_mixed_precision():
-    signals = [white(4000, seed=seed) for seed in range(3)]
-    wanted = enhance_terms(*signals, LOSS, RATE)
+    estimate, clean, noisy = (white(4000, seed=seed) for seed in range(3))
+    wanted = enhance_terms(estimate, clean, noisy, LOSS, RATE)
     with torch.autocast("cpu", torch.bfloat16):
-        made = enhance_terms(*signals, LOSS, RATE)
+        made = enhance_terms(estimate, clean, noisy, LOSS, RATE)
     assert all(torch.equal(made[name], wanted[name]) for name in wanted)
 
 
