@@ -50,6 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except WellposedError as error:
         print(f"wellposed {name}: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        # The reader went away (`| head`). Python would complain once more when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KeyboardInterrupt:
         print(f"wellposed {name}: interrupted", file=sys.stderr)
         return 130

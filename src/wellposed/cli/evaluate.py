@@ -41,19 +41,20 @@ class Evaluate:
 
 
 def evaluate(arguments: list[str]) -> int:
-    """Score, print the table, write the files; 1 if a score of a file could not be computed."""
+    """Score, write the files, print the table with what was undefined and why."""
     options = tyro.cli(Evaluate, prog="wellposed evaluate", args=arguments)
     enhancer = None if options.model == NOISY else Enhancer.load(options.model)
     pairs, rate = _pairs(options)
     names = options.metrics or _default_names(rate)
     require_packages(names)
     result = score(pairs, enhancer, names=names, workers=options.workers, progress=_progress)
-    print(result.text())
     folder = options.out
     if folder is None and Path(options.model).is_dir():
         folder = Path(options.model) / "evaluation"
     if folder is not None:
         result.write(folder)
+    print(result.text())
+    if folder is not None:
         print(f"written: {folder}/scores.csv summary.json summary.txt")
     return 0
 

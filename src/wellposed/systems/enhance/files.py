@@ -154,7 +154,8 @@ class _Meter:
         return self._advance
 
     def __exit__(self, *_: object) -> None:
-        self.bar.stop()
+        if self.console.is_terminal:  # elsewhere it was never started, and stopping prints a line
+            self.bar.stop()
 
     def _advance(self, done_s: float, total_s: float) -> None:
         self.bar.update(self.task, completed=done_s, total=total_s)
