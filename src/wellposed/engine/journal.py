@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor
 
@@ -20,7 +21,7 @@ class Journal:
         self._leads = leads
         self._select = recipe.validation.select
         self._sums: dict[str, Tensor] = {}
-        self._count = 0
+        self._counts: dict[str, int] = {}
         self._since = (0.0, 0)
         self._told = 0
         if leads:
@@ -30,23 +31,24 @@ class Journal:
 
     def collect(self, values: Mapping[str, Tensor]) -> None:
         """Add the values of one step; nothing is read from the device."""
-        self._count += 1
         for name, value in values.items():
             self._sums[name] = self._sums.get(name, 0) + value.detach()
+            self._counts[name] = self._counts.get(name, 0) + 1
 
     def progress(self, moving: Moving, rate: float, batch_size: int) -> None:
         """Write a line and a row: means since the last ones."""
+        seconds, step = self._since
+        sums, counts = self._sums, self._counts
+        self._sums, self._counts, self._since = {}, {}, (moving.seconds, moving.step)
         if not self._leads:
             return
-        seconds, step = self._since
         speed = (moving.step - step) * batch_size / max(moving.seconds - seconds, 1e-9)
-        values = {name: float(total) / self._count for name, total in self._sums.items()}
+        values = {name: float(total) / counts[name] for name, total in sums.items()}
         values |= {"learning_rate": rate, "items_per_s": speed}
         self._history.append(
             {"kind": "train", "step": moving.step, "time_s": moving.seconds, "values": values}
         )
         self._terminal.progress(moving.step, moving.seconds, values, moving.guard.word())
-        self._sums, self._count, self._since = {}, 0, (moving.seconds, moving.step)
 
     def validation(
         self, moving: Moving, table: Mapping[str, Mapping[str, float | int]], best: bool
@@ -90,12 +92,24 @@ class Journal:
             self._terminal.message(finding.text(), moving.seconds)
         self._told = len(moving.guard.findings)
 
-    def rewind(self, moving: Moving) -> None:
-        """Forget what an abandoned future wrote after the checkpoint that the run goes on from."""
+    def state(self) -> dict[str, Any]:
+        """Return what was collected since the last row, for a checkpoint."""
+        return {"sums": self._sums, "counts": self._counts}
+
+    def rewind(self, moving: Moving, state: Mapping[str, Any] | None) -> None:
+        """Go on from a checkpoint: forget what an abandoned future wrote after it.
+
+        `state` is of `state`; None (nothing, or a checkpoint of before there was such a state)
+        begins a new mean.
+        """
+        self._sums = dict(state["sums"]) if state else {}
+        self._counts = dict(state["counts"]) if state else {}
         self._since, self._told = (moving.seconds, moving.step), len(moving.guard.findings)
         if self._leads:
             self._history.truncate_after(moving.step)
-            self._findings.truncate_after(moving.step)
+            # A finding bears the number of its step, which begins at 0: number n is in the
+            # checkpoints from n + 1 on.
+            self._findings.truncate_after(moving.step - 1)
 
     def __enter__(self) -> "Journal":
         """Return itself."""

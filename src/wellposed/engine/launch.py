@@ -2,22 +2,26 @@
 
 import json
 import platform
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from wellposed.engine import checkpoint
-from wellposed.engine.atomic import replacing
+from wellposed.engine.atomic import explain, replacing
 from wellposed.engine.distributed import World, joined
+from wellposed.engine.history import read_history
 from wellposed.engine.journal import Journal
-from wellposed.engine.recipe import Recipe, changed, differences, dump, load, read_yaml
+from wellposed.engine.recipe import Recipe, changed, differences, dump, load, parse, read_yaml
 from wellposed.engine.run import Run
 from wellposed.engine.runfolder import RunFolder
-from wellposed.engine.stopping import stop_on_signal
+from wellposed.engine.stopping import StopRequest, stop_on_signal
 from wellposed.engine.system import System
 from wellposed.engine.use import load_networks
-from wellposed.errors import RecipeError
+from wellposed.engine.validation import direction, scenes_hash
+from wellposed.errors import RecipeError, RunError
 
 MAY_CHANGE = (
     "training.steps",
@@ -35,15 +39,19 @@ MAY_CHANGE = (
 def start(kind: type[System[Any]], recipe: Recipe, path: Path | None, until: int | None) -> Path:
     """Train `recipe` in a new folder (named after system and time if `path` is None).
 
-    Raises RunError for a folder that cannot be used, and whatever the run raises.
+    What can be checked is checked before there is a folder. Raises RecipeError for a recipe
+    that cannot be trained, RunError for a folder that cannot be used, and whatever the run
+    raises; KeyboardInterrupt or SystemExit after a signal, when all is saved.
     """
     with joined(recipe.training.device) as world:
-        folder = _folder(kind, recipe, path, world)
+        system = _checked(kind, recipe, world)
+        folder = _folder(kind, path, world)
         if world.leads:
+            _write(folder.environment, _environment_text(world))
             _write(folder.recipe, dump(recipe))
-            _write(folder.environment, json.dumps(_environment(world), indent=2) + "\n")
-        _train(kind, recipe, folder, world, until=until)
-        return folder.path
+        stop = _train(system, folder, world, until, _begin)
+    stop.leave()
+    return folder.path
 
 
 def resume(
@@ -54,10 +62,11 @@ def resume(
     *,
     reset_optimizer: bool = False,
 ) -> Path:
-    """Go on from the newest undamaged checkpoint of a run.
+    """Go on from the newest undamaged checkpoint of a run, or from its start if it had none yet.
 
-    `changes` are dotted keys among MAY_CHANGE. Raises RecipeError for others, and for a
-    recipe.yaml that was edited since the checkpoint was written.
+    `changes` are dotted keys among MAY_CHANGE; they are written to recipe.yaml, for the next
+    resume too. Raises RecipeError for others, for a recipe.yaml that was edited since the
+    checkpoint was written, and for other data; else as `start`.
     """
     folder = RunFolder.open(path)
     recipe = load(kind.recipe_type, folder.recipe)
@@ -69,73 +78,111 @@ def resume(
         )
     recipe = changed(recipe, changes, "command line")
     with joined(recipe.training.device) as world:
-        _train(kind, recipe, folder, world, until=until, resumed=True, reset=reset_optimizer)
+        system = _checked(kind, recipe, world)
+        go_on = partial(_go_on, reset_optimizer=reset_optimizer)
+        stop = _train(system, folder, world, until, go_on)
+    stop.leave()
     return path
 
 
+def _checked(kind: type[System[Any]], recipe: Recipe, world: World) -> System[Any]:
+    """Return the system of `recipe`, with its data opened, ready to be trained by `world`."""
+    training = recipe.training
+    if training.batch_size % (world.ranks * training.accumulate):
+        raise RecipeError(
+            f"training.batch_size = {training.batch_size} cannot be divided among "
+            f"{world.ranks} processes x {training.accumulate} pieces (training.accumulate): "
+            f"make it a multiple of {world.ranks * training.accumulate}."
+        )
+    if training.threads:
+        torch.set_num_threads(training.threads)
+    system = kind(recipe)
+    direction(system)
+    scenes_hash(system)
+    return system
+
+
 def _train(
-    kind: type[System[Any]],
-    recipe: Recipe,
+    system: System[Any],
     folder: RunFolder,
     world: World,
-    *,
     until: int | None,
-    resumed: bool = False,
-    reset: bool = False,
-) -> None:
-    if recipe.training.batch_size % (world.ranks * recipe.training.accumulate):
-        raise RecipeError(
-            f"training.batch_size = {recipe.training.batch_size} cannot be divided among "
-            f"{world.ranks} processes x {recipe.training.accumulate} pieces."
-        )
-    if recipe.training.threads:
-        torch.set_num_threads(recipe.training.threads)
-    with folder.locked(world.rank), stop_on_signal() as stop:
-        system = kind(recipe)
-        with Journal(folder, recipe, world.leads) as journal:
-            run = Run(system, folder, world, journal)
-            if resumed:
-                _restore(run, folder, journal, world, reset=reset)
-            else:
-                journal.event(run.moving, "started", _sentence(run, recipe, world))
-            run.train(stop, until)
-        if world.leads and folder.best_model.exists():
+    begin: Callable[[Run], None],
+) -> StopRequest:
+    """Run to the end or to a stop, between `begin` and the examples; the folder is locked."""
+    with (
+        folder.locked(world.rank),
+        stop_on_signal() as stop,
+        Journal(folder, system.recipe, world.leads) as journal,
+    ):
+        run = Run(system, folder, world, journal)
+        begin(run)
+        run.train(stop, until)
+        # Who stops a run by a signal does not wait for examples.
+        stopped = bool(stop) and not run.finished
+        if world.leads and not stopped and folder.best_model.exists():
             networks, _ = load_networks(system, folder.best_model)
             system.show_examples(networks, folder.examples)
+    return stop if stopped else StopRequest()
 
 
-def _restore(run: Run, folder: RunFolder, journal: Journal, world: World, *, reset: bool) -> None:
-    path, state, damaged = checkpoint.latest(folder.checkpoints)
-    _require_same(run.recipe, type(run.recipe).model_validate(state["recipe"]), path)
-    if state["data"] != run.system.data_digest:
-        raise RecipeError(
-            f"{path}: was trained on other data (digest {state['data'][:12]}, now "
-            f"{run.system.data_digest[:12]}). Restore the files, or start another run."
-        )
-    run.restore(state, reset_optimizer=reset)
-    if world.leads:
-        journal.rewind(run.moving)
-        for damage in damaged:
-            journal.event(run.moving, "damaged", damage.reason)
-        before, now = json.loads(folder.environment.read_text()), _environment(world)
-        other = [
-            f"{key} {before.get(key)} -> {now[key]}" for key in now if before.get(key) != now[key]
-        ]
-        note = f"; not bit for bit, since {', '.join(other)}" if other else ""
-        journal.event(run.moving, "resumed", f"from {path.name}{note}")
+def _begin(run: Run) -> None:
+    run.journal.event(run.moving, "started", _sentence(run))
 
 
-def _require_same(now: Recipe, then: Recipe, path: Path) -> None:
-    changes = {k: v for k, v in differences(now, then).items() if k not in MAY_CHANGE}
+def _go_on(run: Run, *, reset_optimizer: bool) -> None:
+    folder, journal = run.folder, run.journal
+    name, damaged, collected = "the start: no checkpoint was written before", [], None
+    if checkpoint.steps_of(folder.checkpoints) or _has_passed_a_checkpoint(run):
+        path, state, damaged = checkpoint.latest(folder.checkpoints)
+        _require_same(run, state, path)
+        run.restore(state, reset_optimizer=reset_optimizer)
+        # Checkpoints of the first version have no such entry.
+        name, collected = path.name, state.get("journal")
+    journal.rewind(run.moving, collected)
+    if not run.world.leads:
+        return
+    _write(folder.recipe, dump(run.recipe))
+    for damage in damaged:
+        journal.event(run.moving, "damaged", damage.reason)
+    journal.event(run.moving, "resumed", f"from {name}{_other_environment(folder, run.world)}")
+
+
+def _has_passed_a_checkpoint(run: Run) -> bool:
+    """Whether checkpoints must have been here: a run that lost them is not begun anew."""
+    history = run.folder.history
+    rows = read_history(history) if history.exists() else []
+    return any(row.get("step", 0) > run.recipe.training.checkpoint_every for row in rows)
+
+
+def _require_same(run: Run, state: dict[str, Any], path: Path) -> None:
+    then = parse(type(run.recipe), state["recipe"], str(path))
+    changes = {k: v for k, v in differences(run.recipe, then).items() if k not in MAY_CHANGE}
     if changes:
         listed = ", ".join(f"{key} is {new!r}, was {old!r}" for key, (new, old) in changes.items())
         raise RecipeError(
             f"{path}: recipe.yaml differs from the recipe of this checkpoint: {listed}. "
             "Put the old values back, or start another run with the new ones."
         )
+    if state["data"] != run.system.data_digest:
+        raise RecipeError(
+            f"{path}: was trained on other data (digest {state['data'][:12]}, now "
+            f"{run.system.data_digest[:12]}). Restore the files, or start another run."
+        )
 
 
-def _folder(kind: type[System[Any]], recipe: Recipe, path: Path | None, world: World) -> RunFolder:
+def _other_environment(folder: RunFolder, world: World) -> str:
+    """Say what has changed that bits depend on; nothing if nothing has."""
+    now = _environment(world)
+    if not folder.environment.exists():
+        # Written by nobody, or lost: from now on it is known.
+        _write(folder.environment, _environment_text(world))
+    before = json.loads(folder.environment.read_text())
+    other = [f"{key} {before.get(key)} -> {now[key]}" for key in now if before.get(key) != now[key]]
+    return f"; not bit for bit, since {', '.join(other)}" if other else ""
+
+
+def _folder(kind: type[System[Any]], path: Path | None, world: World) -> RunFolder:
     """Make the folder; the other ranks wait for the leader and open it."""
     if world.ranks == 1:
         return RunFolder.create(path, kind.name)
@@ -159,16 +206,24 @@ def _environment(world: World) -> dict[str, Any]:
     }
 
 
+def _environment_text(world: World) -> str:
+    return json.dumps(_environment(world), indent=2) + "\n"
+
+
 def _write(path: Path, text: str) -> None:
-    with replacing(path) as file:
-        file.write(text.encode())
+    try:
+        with replacing(path) as file:
+            file.write(text.encode())
+    except OSError as error:
+        raise RunError(f"{path}: not written: {explain(error, path.parent)}") from error
 
 
-def _sentence(run: Run, recipe: Recipe, world: World) -> str:
+def _sentence(run: Run) -> str:
+    training = run.recipe.training
     count = sum(p.numel() for net in run.networks.values() for p in net.parameters())
     return (
-        f"{run.system.name}: {count / 1e6:.3f} M parameters, {recipe.training.steps} steps of "
-        f"{recipe.training.batch_size} scenes on {world.device}, data {run.system.data_digest[:12]}"
+        f"{run.system.name}: {count / 1e6:.3f} M parameters, {training.steps} steps of "
+        f"{training.batch_size} scenes on {run.world.device}, data {run.system.data_digest[:12]}"
     )
 
 

@@ -43,7 +43,8 @@ class Stepper:
         """Take step `number`; return its values, or None if the guard refused it.
 
         Values are means over the global batch: every term, the weighted loss, the gradient's
-        norm before clipping. They stay on the device.
+        norm before clipping (none when it overflowed and the scaler skips the step). They stay
+        on the device. Of several players those before the refused one have moved already.
         """
         values: dict[str, Tensor] = {}
         rate = self.recipe.optimizer.learning_rate * rate_factor(
@@ -54,24 +55,31 @@ class Stepper:
             for group in optimizer.param_groups:
                 group["lr"] = rate
             prefix = "" if len(system.players) == 1 else f"{player.name}/"
-            optimizer.zero_grad(set_to_none=True)
+            self.clear()
             terms = self.backward(system, player, batch, number)
             self.scaler.unscale_(optimizer)
             named = {prefix + name: value for name, value in terms.items()}
             # Under accumulation the replay is of the whole batch at once: same scenes.
             replay = partial(self._replay, system, player, batch, number)
+            overflows = self.guard.overflows
             if not self.guard.step(number, named, batch=batch, replay=replay):
                 self.scaler.update()
-                optimizer.zero_grad(set_to_none=True)
+                self.clear()
                 return None
             parameters = [p for group in optimizer.param_groups for p in group["params"]]
             norm = clip_grad_norm_(parameters, self.recipe.optimizer.clip_norm)
             self.scaler.step(optimizer)
             values.update({f"loss/{name}": value for name, value in named.items()})
             values[prefix + "loss"] = _weighted(system, player, terms)
-            values[prefix + "gradient_norm"] = whole(norm.detach())
+            if self.guard.overflows == overflows:
+                values[prefix + "gradient_norm"] = whole(norm.detach())
         self.scaler.update()
         return values
+
+    def clear(self) -> None:
+        """Drop all gradients: a player's terms also reach the networks of the others."""
+        for optimizer in self.optimizers.values():
+            optimizer.zero_grad(set_to_none=True)
 
     def backward(
         self, system: System[Recipe], player: Player, batch: Batch, number: int

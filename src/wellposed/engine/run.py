@@ -5,7 +5,8 @@ checkpoint before it, so a resumed run has the bits of one that never stopped.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from wellposed.engine import checkpoint
 from wellposed.engine.average import WeightAverage
 from wellposed.engine.batches import Batches
-from wellposed.engine.distributed import World, whole, wrap
+from wellposed.engine.distributed import World, forget_gathered, whole, wrap
 from wellposed.engine.journal import Journal
 from wellposed.engine.modelfile import save_model
 from wellposed.engine.optimise import Stepper, make_optimizer
@@ -24,9 +25,9 @@ from wellposed.engine.recipe import Recipe
 from wellposed.engine.runfolder import RunFolder
 from wellposed.engine.state import Moving
 from wellposed.engine.stopping import StopRequest
-from wellposed.engine.system import System
+from wellposed.engine.system import Batch, System
 from wellposed.engine.validation import Selection, direction, scenes_hash, summary, validate
-from wellposed.errors import RunError
+from wellposed.errors import CheckpointError, RunError
 from wellposed.guard import FlightRecorder, Guard
 
 
@@ -34,9 +35,18 @@ class Run:
     """A system in training, in a folder."""
 
     def __init__(
-        self, system: System[Recipe], folder: RunFolder, world: World, journal: Journal
+        self,
+        system: System[Recipe],
+        folder: RunFolder,
+        world: World,
+        journal: Journal,
+        *,
+        alarms: bool = True,
     ) -> None:
-        """Build networks, optimizers and guard; every weight follows from the seed."""
+        """Build networks, optimizers and guard; every weight follows from the seed.
+
+        `alarms=False`: the guard keeps no bad step on disk.
+        """
         self.system, self.folder, self.world, self.journal = system, folder, world, journal
         self.recipe = recipe = system.recipe
         self.batches = Batches(system, world.rank, world.ranks)
@@ -49,13 +59,13 @@ class Run:
             )
             for player in system.players
         }
-        half = recipe.training.precision == "float16" and world.device.type == "cuda"
+        half = recipe.training.precision == "float16"
         scaler = torch.amp.GradScaler(world.device.type, enabled=half)
         guard = Guard(
             self.networks,
             optimizers,
             veto=True,
-            recorder=FlightRecorder(folder.alarms),
+            recorder=FlightRecorder(folder.alarms) if alarms else None,
             loss_scale=scaler.get_scale if half else None,
             remember=False,
         )
@@ -74,87 +84,111 @@ class Run:
         """Go on to the last step of the recipe, or to `until`, or until somebody asks to stop.
 
         Raises RunError when more steps in a row than `refusals_allowed` were not finite, or
-        when a checkpoint cannot be written; the checkpoints before stay.
+        when something cannot be written; the checkpoints before stay.
         """
         steps = self.recipe.training.steps
-        last = steps if until is None else min(until, steps)
         moving, started = self.moving, time.monotonic() - self.moving.seconds
+        last = steps if until is None else min(until, steps)
+        if self.exhausted:
+            # Patience has ended the run; resuming does not begin it again.
+            last = moving.step
         for batch in self.batches.stream(moving.step, last):
-            number = moving.step
-            self._announce_phase(number)
-            values = self.stepper.step(self.batches.system_at(number), batch, number)
-            if values is None:
-                self._refused(number)
-            else:
-                moving.average.update()
-                self.journal.collect(values)
-            moving.step = number + 1
+            self._take(batch)
             moving.seconds = time.monotonic() - started
             stopping = self._any_rank(bool(stop))
-            ended = moving.step == last or stopping
-            self._log(ended)
-            exhausted = self._validate(moving.step == steps)
-            if self._due(self.recipe.training.checkpoint_every) or ended or exhausted:
+            if self._due(self.recipe.training.log_every) or moving.step == steps:
+                self._log()
+            if self._due(self.recipe.validation.every) or moving.step == steps:
+                self._validate()
+            self._announce_phase()
+            ended = stopping or self.exhausted or moving.step == last
+            if self._due(self.recipe.training.checkpoint_every) or ended:
                 self.save()
-            if exhausted:
-                patience = self.recipe.validation.patience
-                self.journal.event(moving, "finished", f"no better for {patience} validations")
-                return
-            if stopping:
-                self.journal.event(moving, "stopped", f"asked to by {stop.name}")
-                return
-        ending = "finished" if moving.step == steps else "stopped"
-        self.journal.event(moving, ending, f"at step {moving.step} of {steps}")
+            if ended:
+                break
+        self.journal.event(moving, "finished" if self.finished else "stopped", self._ending(stop))
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether patience has ended the run."""
+        return self.moving.selection.exhausted(self.recipe.validation)
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.exhausted or self.moving.step >= self.recipe.training.steps
 
     def save(self) -> None:
-        """Write a checkpoint; every rank must call it."""
+        """Write a checkpoint; every rank must call it. Raises RunError: it was not written."""
         state = self.moving.capture()
         state["recipe"] = self.recipe.model_dump(mode="json")
         state["data"] = self.system.data_digest
+        state["journal"] = self.journal.state()
         if self.world.leads:
-            checkpoint.save(self.folder.checkpoints, self.moving.step, state)
+            with self._told_how_to_go_on():
+                checkpoint.save(self.folder.checkpoints, self.moving.step, state)
 
     def restore(self, state: Mapping[str, Any], *, reset_optimizer: bool = False) -> None:
         """Take over a checkpoint's state."""
         self.moving.restore(state, reset_optimizer=reset_optimizer)
 
-    def _announce_phase(self, step: int) -> None:
+    def _take(self, batch: Batch) -> None:
+        """Take one step. Its events bear the count of steps after it, as all rows of it do."""
+        moving, number = self.moving, self.moving.step
+        values = self.stepper.step(self.batches.system_at(number), batch, number)
+        moving.step = number + 1
+        if values is None:
+            self._refused(number)
+        else:
+            moving.average.update()
+            self.journal.collect(values)
+
+    def _announce_phase(self) -> None:
+        # Before the checkpoint of this step, so that a resumed run does not say it again.
         for phase in self.recipe.curriculum:
-            if phase.from_step == step:
+            if phase.from_step == self.moving.step < self.recipe.training.steps:
                 changes = ", ".join(f"{key} = {value}" for key, value in phase.changes.items())
                 self.journal.event(self.moving, "phase", changes)
 
-    def _refused(self, step: int) -> None:
+    def _refused(self, number: int) -> None:
         guard, allowed = self.moving.guard, self.recipe.training.refusals_allowed
-        self.journal.event(self.moving, "refused", f"step {step} was not finite, weights kept")
+        message = f"number {number}, counted from 0, was not finite; weights kept"
+        self.journal.event(self.moving, "refused", message)
         self.journal.findings(self.moving)
         if guard.refused_in_a_row > allowed:
             raise RunError(
                 f"{self.folder.path}: {guard.refused_in_a_row} steps in a row were not finite, "
-                f"the last one step {step} (allowed: {allowed}).\n{guard.findings[-1].text()}\n"
+                f"the last one step {number} (allowed: {allowed}).\n{guard.findings[-1].text()}\n"
                 f"The weights are those of the last good step. See the batch again with "
                 f"`wellposed replay {self.folder.path} --step {guard.findings[-1].step}`."
             )
 
-    def _log(self, ended: bool) -> None:
-        if self._due(self.recipe.training.log_every) or ended:
-            rate = self.stepper.optimizers[self.system.players[0].name].param_groups[0]["lr"]
-            self.journal.progress(self.moving, rate, self.recipe.training.batch_size)
+    def _ending(self, stop: StopRequest) -> str:
+        at = f"at step {self.moving.step} of {self.recipe.training.steps}"
+        if self.exhausted:
+            return f"no better for {self.recipe.validation.patience} validations, {at}"
+        if self.finished:
+            return at
+        asked = f", asked to by {stop.name}" if stop else ""
+        return f"{at}{asked}; go on with `wellposed resume {self.folder.path}`"
 
-    def _validate(self, final: bool) -> bool:
-        """Validate if it is time; True if patience is at its end."""
-        if not (self._due(self.recipe.validation.every) or final):
-            return False
+    def _log(self) -> None:
+        rate = self.stepper.optimizers[self.system.players[0].name].param_groups[0]["lr"]
+        self.journal.progress(self.moving, rate, self.recipe.training.batch_size)
+
+    def _validate(self) -> None:
+        """Score the averaged weights; they are kept as the best if they are."""
         moving, recipe = self.moving, self.recipe
         with moving.average.applied():
+            forget_gathered(self.networks)
             sharded = self.world.ranks > 1 and recipe.training.strategy == "fsdp"
-            system = self.batches.system_at(moving.step - 1)
             rows = validate(self.system, self.networks, self.world, shared=not sharded)
             best = moving.selection.consider(moving.step, rows, recipe.validation, recipe.seed)
             if best:
+                system = self.batches.system_at(moving.step - 1)
                 self._save_best(whole_weights(self.networks), system)
+        forget_gathered(self.networks)
         self.journal.validation(moving, summary(rows, recipe.seed), best)
-        return moving.selection.exhausted(recipe.validation)
 
     def _save_best(self, weights: dict[str, Tensor], system: System[Recipe]) -> None:
         selection = self.moving.selection
@@ -168,8 +202,19 @@ class Run:
             "data": self.system.data_digest,
         }
         if self.world.leads:
-            self.folder.best.mkdir(exist_ok=True)
-            save_model(self.folder.best_model, weights, card)
+            with self._told_how_to_go_on():
+                self.folder.best.mkdir(exist_ok=True)
+                save_model(self.folder.best_model, weights, card)
+
+    @contextmanager
+    def _told_how_to_go_on(self) -> Iterator[None]:
+        try:
+            yield
+        except (CheckpointError, OSError) as error:
+            raise RunError(
+                f"{error}\nThe checkpoints before are whole: mend this, then go on with "
+                f"`wellposed resume {self.folder.path}`."
+            ) from error
 
     def _due(self, every: int) -> bool:
         return self.moving.step % every == 0

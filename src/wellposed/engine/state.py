@@ -50,7 +50,8 @@ class Moving:
         weights = state["average"]["weights"]
         placed = {key: like(weights[key], live) for key, live in self.average.weights.items()}
         self.average.load(placed, state["average"]["updates"])
-        self.scaler.load_state_dict(state["scaler"])
+        if state["scaler"]:  # empty without float16
+            self.scaler.load_state_dict(state["scaler"])
         self.guard.load_state_dict(state["guard"])
         if state["selection"]["scenes"] == self.selection.scenes:
             self.selection = Selection(**state["selection"])
