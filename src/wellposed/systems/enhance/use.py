@@ -23,8 +23,7 @@ from wellposed.systems.enhance.pieces import Cut, in_pieces
 
 SETTLE_S = 2.0
 """Context of a piece for the LSTMs to settle, beyond the reach of the running level: with the
-recipe's level window of 4 s that is 4 s on each side (causal: 6 s before, one window after).
-SEAM_TABLE"""
+recipe's level window of 4 s that is 4 s on each side (causal: 6 s before, one window after)."""
 PIECE_S = 30.0
 """What a piece is kept for. With the context 38 s: 27 % more work than at once, and a peak of
 0.46 GB for BSRNN-small (68 s: 0.64 GB and an eighth less work)."""
