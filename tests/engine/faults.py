@@ -15,3 +15,17 @@ def slow_steps() -> None:
         return terms(self, player, networks, batch, moment)
 
     Toy.terms = slow
+
+
+def nan_in_scene_11() -> None:
+    """Put a NaN into one training scene."""
+    item = Toy.item
+
+    def spoiled(self, split, index):
+        made = dict(item(self, split, index))
+        if (split, index) == ("train", 11):
+            made["noisy"] = made["noisy"].clone()
+            made["noisy"][3] = float("nan")
+        return made
+
+    Toy.item = spoiled
