@@ -16,27 +16,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from per_band import SplitPerBand, TapsPerBand  # pyrefly: ignore[missing-import]
-from this_machine import machine  # pyrefly: ignore[missing-import]
+from per_band import SplitPerBand, TapsPerBand
+from this_machine import machine
 from torch import Tensor, nn
 
-from wellposed.nn.bandsplit import BandSplit
 from wellposed.systems.enhance.model import Bsrnn
 from wellposed.systems.enhance.objective import enhance_terms
 from wellposed.systems.enhance.recipe import SIZES, Loss
-
-
-def band_widths_of(split: BandSplit) -> list[int]:
-    """Widths [bins] of the bands of a batched split."""
-    bins = split.weight.shape[0]
-    return (split.slot < bins).sum(1).tolist()
 
 
 def per_band(model: Bsrnn) -> Bsrnn:
     """Build the same network with one module per band."""
     other = Bsrnn(SIZES["small"], model.rate)
     other.load_state_dict(model.state_dict())
-    widths = band_widths_of(model.split)
+    widths = list(model.split.widths)
     # Plain attributes in place of annotated ones: the forward pass calls whatever stands there.
     other.add_module("split", SplitPerBand(model.split, widths))
     other.add_module("taps", TapsPerBand(model.taps, widths))

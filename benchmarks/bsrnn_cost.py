@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import torch
-from this_machine import machine  # pyrefly: ignore[missing-import]
+from this_machine import machine
 
 from wellposed.systems.enhance.model import TAPS, Bsrnn
 from wellposed.systems.enhance.recipe import SIZES, Model
@@ -24,7 +24,7 @@ SECONDS = 10
 
 def macs_per_second(recipe: Model, model: Bsrnn) -> int:
     """Multiply-accumulates per second of audio."""
-    bins, bands = model.stft.bins, len(model.split.slot)
+    bins, bands = model.stft.bins, len(model.split.widths)
     features, hidden, units = recipe.features, recipe.hidden, recipe.taps_hidden
 
     def path(directions: int) -> int:

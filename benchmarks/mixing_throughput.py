@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import torch
-from this_machine import machine  # pyrefly: ignore[missing-import]
+from this_machine import machine
 
 from wellposed.data.corpus import open_corpus
 from wellposed.data.sounds import CorpusSounds, Sounds, SyntheticSounds

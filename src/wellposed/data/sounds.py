@@ -193,13 +193,13 @@ def _draw(clips: list[Clip], rng: np.random.Generator, good: Callable[[Clip], bo
         if good(clip):
             return clip
     raise DataError(
-        f"{clips[0].path.parent.parent}: of 100 draws none was clean enough to be a target. "
+        f"{clips[0].path} and {len(clips) - 1} more: of 100 draws none was a clean target. "
         "Lower scenes.minimum_range_db."
     )
 
 
 def _repeated(wave: Wave, samples: int, rng: np.random.Generator) -> Wave:
-    """Cut out or repeat, joining the ends by a 20th of a second's equal-power cross-fade."""
+    """Cut out or repeat, joining the ends by an equal-power cross-fade of 800 samples."""
     if len(wave) >= samples:
         start = int(rng.integers(len(wave) - samples + 1))
         return wave[start : start + samples]

@@ -152,11 +152,19 @@ class Recipe(Section):
         return self
 
     def at_step(self, step: int) -> tuple[int, Self]:
-        """Number of the phase (0 is the first) that `step` belongs to, and its recipe."""
+        """Number of the phase (0 is the first) that `step` belongs to, and its recipe.
+
+        The recipe of a later phase has no curriculum of its own.
+        """
         number, recipe = 0, self
+        if self.curriculum and step >= self.curriculum[0].from_step:
+            recipe = self.model_copy(update={"curriculum": ()})
         for phase in self.curriculum:
             if step >= phase.from_step:
-                number, recipe = number + 1, changed(recipe, phase.changes, "curriculum")
+                number, recipe = (
+                    number + 1,
+                    changed(recipe, phase.changes, f"curriculum from step {phase.from_step}"),
+                )
         return number, recipe
 
 
@@ -182,9 +190,13 @@ def parse(kind: type[R], tree: Any, where: str) -> R:
     if not isinstance(tree, dict):
         raise RecipeError(f"{where}: found {type(tree).__name__}, wanted `key: value` lines.")
     try:
-        return kind.model_validate(tree)
+        recipe = kind.model_validate(tree)
     except ValidationError as error:
         raise RecipeError(explain_errors(kind, error, where)) from None
+    for phase in recipe.curriculum:
+        # A phase that cannot be should be known now, not in the middle of the run.
+        recipe.at_step(phase.from_step)
+    return recipe
 
 
 def load(kind: type[R], path: Path) -> R:

@@ -14,9 +14,9 @@ from typing import Any, TypedDict
 
 import numpy as np
 
+from wellposed.intervals import Interval, mean_interval, paired_interval
 from wellposed.metrics import speech
 from wellposed.metrics.catalogue import metric
-from wellposed.intervals import Interval, mean_interval, paired_interval
 from wellposed.metrics.score import Score, Signal, undefined
 
 Row = Mapping[str, Score]

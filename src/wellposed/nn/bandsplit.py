@@ -1,16 +1,26 @@
-"""Band split and its inverse, all bands in one batched product.
+"""Band split and its inverse, with one batched product for all bands of one width.
 
-The bands of a spectrum differ in width. Instead of one small module per band, the weights of
-all bands are gathered into one tensor padded to the widest band, and one batched matrix
-product serves them all. Only real weights are parameters: padding is made of zeros at every
-call. The mapping is the one of the band-split RNN (Luo and Yu, 2023, arXiv:2209.15174).
+Neighbouring bands of one width form a run, and one batched matrix product serves a run: three
+or four products instead of one small module per band. Weights are stored per bin, so nothing is
+padded and no weight is dead. The mapping is the one of the band-split RNN (Luo and Yu, 2023,
+arXiv:2209.15174).
 """
 
 from collections.abc import Sequence
+from itertools import groupby
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+
+
+class _Run(NamedTuple):
+    """Neighbouring bands of one width, as slices of the bands and of the bins."""
+
+    bands: slice
+    bins: slice
+    count: int
+    width: int
 
 
 class BandSplit(nn.Module):
@@ -20,31 +30,27 @@ class BandSplit(nn.Module):
     uniform in +-1/sqrt(fan_in) of their own band, as `torch.nn.Linear` does.
     """
 
-    slot: Tensor
-
     def __init__(self, widths: Sequence[int], features: int) -> None:
         """Split bins into bands of these `widths` [bins], each mapped to `features`."""
         super().__init__()
-        bins = sum(widths)
+        self.widths = tuple(widths)
+        self._runs = _runs(widths)
         bound = torch.tensor([(2 * width) ** -0.5 for width in widths])
         per_bin = bound.repeat_interleave(torch.tensor(widths))
-        self.weight = nn.Parameter((torch.rand(bins, 2, features) * 2 - 1) * per_bin[:, None, None])
-        self.bias = nn.Parameter(
-            (torch.rand(len(widths), 1, features) * 2 - 1) * bound[:, None, None]
-        )
-        self.register_buffer("slot", _slots(widths), persistent=False)
+        weight = (torch.rand(sum(widths), 2, features) * 2 - 1) * per_bin[:, None, None]
+        bias = (torch.rand(len(widths), 1, features) * 2 - 1) * bound[:, None, None]
+        self.weight, self.bias = nn.Parameter(weight), nn.Parameter(bias)
 
     def forward(self, spectrum: Tensor) -> Tensor:
         """Map `(batch, frames, bins)` complex to `(batch, frames, bands, features)`."""
-        batch, frames, bins = spectrum.shape
-        bands, widest = self.slot.shape
-        # Bin number `bins` does not exist: it stands for padding and is zero.
-        parts = functional.pad(torch.view_as_real(spectrum), (0, 0, 0, 1))
-        padded = parts.reshape(batch * frames, bins + 1, 2)[:, self.slot.flatten()]
-        inputs = padded.reshape(batch * frames, bands, 2 * widest).transpose(0, 1)
-        weight = functional.pad(self.weight, (0, 0, 0, 0, 0, 1))[self.slot.flatten()]
-        mapped = torch.baddbmm(self.bias, inputs, weight.reshape(bands, 2 * widest, -1))
-        return mapped.transpose(0, 1).reshape(batch, frames, bands, -1)
+        batch, frames, _ = spectrum.shape
+        parts = torch.view_as_real(spectrum).flatten(0, 1)
+        mapped = []
+        for run in self._runs:
+            inputs = parts[:, run.bins].reshape(batch * frames, run.count, 2 * run.width)
+            weight = self.weight[run.bins].reshape(run.count, 2 * run.width, -1)
+            mapped.append(torch.baddbmm(self.bias[run.bands], inputs.transpose(0, 1), weight))
+        return torch.cat(mapped).transpose(0, 1).unflatten(0, (batch, frames))
 
 
 class BandTaps(nn.Module):
@@ -55,15 +61,13 @@ class BandTaps(nn.Module):
     returns its input, whose scores are known.
     """
 
-    source: Tensor
-    slot: Tensor
-
     def __init__(
         self, widths: Sequence[int], features: int, hidden: int, taps: int, identity: int
     ) -> None:
         """Make `taps` per bin through `hidden` units; tap `identity` starts at one."""
         super().__init__()
         self.taps = taps
+        self._runs = _runs(widths)
         bands, bins, bound = len(widths), sum(widths), features**-0.5
         self.norm = nn.LayerNorm(features)
         self.inner = nn.Parameter((torch.rand(bands, features, hidden) * 2 - 1) * bound)
@@ -73,28 +77,26 @@ class BandTaps(nn.Module):
         bias = torch.zeros(bins, taps, 2)
         bias[:, identity, 0] = 1.0
         self.outer_bias = nn.Parameter(bias)
-        slot = _slots(widths)
-        self.register_buffer("slot", slot, persistent=False)
-        self.register_buffer("source", (slot.flatten() < bins).nonzero()[:, 0], persistent=False)
 
     def forward(self, features: Tensor) -> Tensor:
         """Map `(batch, frames, bands, features)` to complex `(batch, frames, bins, taps)`."""
-        batch, frames, bands, width = features.shape
-        rows = self.norm(features).reshape(batch * frames, bands, width).transpose(0, 1)
+        batch, frames = features.shape[:2]
+        rows = self.norm(features).flatten(0, 1).transpose(0, 1)
         inner = torch.tanh(torch.baddbmm(self.inner_bias, rows, self.inner))
-        weight = functional.pad(self.outer, (0, 0, 0, 0, 0, 1))[self.slot.flatten()]
-        outputs = torch.bmm(inner, weight.reshape(bands, -1, weight.shape[-1]).transpose(1, 2))
-        padded = outputs.transpose(0, 1).reshape(batch * frames, -1, self.taps, 2)
-        real = padded.index_select(1, self.source).float() + self.outer_bias
-        return torch.view_as_complex(real).reshape(batch, frames, -1, self.taps)
+        parts = []
+        for run in self._runs:
+            weight = self.outer[run.bins].reshape(run.count, run.width * 2 * self.taps, -1)
+            outputs = torch.bmm(inner[run.bands], weight.transpose(1, 2)).transpose(0, 1)
+            parts.append(outputs.reshape(batch, frames, -1, self.taps, 2))
+        return torch.view_as_complex(torch.cat(parts, dim=2).float() + self.outer_bias)
 
 
-def _slots(widths: Sequence[int]) -> Tensor:
-    """Bin of every slot `(bands, widest)`; the number of bins stands for "no bin"."""
-    bins = sum(widths)
-    slot = torch.full((len(widths), max(widths)), bins, dtype=torch.long)
-    start = 0
-    for k, width in enumerate(widths):
-        slot[k, :width] = torch.arange(start, start + width)
-        start += width
-    return slot
+def _runs(widths: Sequence[int]) -> list[_Run]:
+    """Gather neighbouring bands of one width."""
+    runs, band, start = [], 0, 0
+    for width, group in groupby(widths):
+        count = len(list(group))
+        bins = slice(start, start + count * width)
+        runs.append(_Run(slice(band, band + count), bins, count, width))
+        band, start = band + count, bins.stop
+    return runs

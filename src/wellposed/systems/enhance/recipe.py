@@ -1,14 +1,42 @@
 """The enhance system's recipe: every value with unit, range and reason."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
-from wellposed.dsp.bands import BandPlan
+from wellposed.dsp.bands import BandPlan, band_widths
+from wellposed.dsp.stft import Stft
 from wellposed.engine.recipe import Recipe, Section
 
+
+def _rising(span: tuple[float, float]) -> tuple[float, float]:
+    if span[0] > span[1]:
+        raise ValueError(f"from {span[0]:g} to {span[1]:g} does not rise")
+    return span
+
+
+Span = Annotated[tuple[float, float], AfterValidator(_rising)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+def _below_full_scale(span: tuple[float, float]) -> tuple[float, float]:
+    if span[1] > 0:
+        raise ValueError(f"{span[1]:g} dB is above full scale")
+    return span
+
+
+def _moving(span: tuple[float, float]) -> tuple[float, float]:
+    if span[0] < 0.25:
+        raise ValueError(f"a speed of {span[0]:g} is below a quarter, which is no speech")
+    return span
+
+
+def _some(weights: tuple[float, ...]) -> tuple[float, ...]:
+    if not sum(weights) > 0:
+        raise ValueError("one of the frequencies must be above zero")
+    return weights
 
 
 class Model(Section):
@@ -54,11 +82,11 @@ class Scenes(Section):
     """Length of a training scene [s]; BSRNN used 2 s crops."""
     validation_seconds: Annotated[float, Field(gt=0)] = 4.0
     """Length of a validation scene [s]; longer, because PESQ needs utterances."""
-    snr_db: tuple[float, float] = (-5.0, 20.0)
+    snr_db: Span = (-5.0, 20.0)
     """Speech to noise power ratio, uniform [dB], over the parts where speech is active."""
-    level_dbfs: tuple[float, float] = (-45.0, -15.0)
+    level_dbfs: Annotated[Span, AfterValidator(_below_full_scale)] = (-45.0, -15.0)
     """Level of the mixture, uniform [dB re full scale]."""
-    noises: tuple[Weight, ...] = (0.05, 0.45, 0.35, 0.15)
+    noises: Annotated[tuple[Weight, ...], AfterValidator(_some)] = (0.05, 0.45, 0.35, 0.15)
     """Relative frequency of 0, 1, 2, 3 noises."""
     babble: Fraction = 0.2
     """Probability that a noise is made of other people's voices (3 to 8 of them)."""
@@ -73,7 +101,7 @@ class Scenes(Section):
     minimum_range_db: Annotated[float, Field(ge=0)] = 25.0
     """Leave out speech whose loud and quiet frames differ by less [dB]: a noisy target teaches
     to keep noise. Of 261 training clips of LibriSpeech, VCTK and ARCTIC 25 dB leaves out 24."""
-    speed: tuple[float, float] = (0.9, 1.1)
+    speed: Annotated[Span, AfterValidator(_moving)] = (0.9, 1.1)
     """Speed of speech, uniform; noises vary by the square of it."""
 
 
@@ -86,7 +114,7 @@ class Loss(Section):
     """Compressed magnitude: what is heard as noise left or speech lost (0.7: as above)."""
     waveform: Weight = 0.1
     """Mean absolute difference of waveforms relative to the mixture's level: SI-SDR."""
-    windows_ms: tuple[float, ...] = (16.0, 32.0, 64.0)
+    windows_ms: Annotated[tuple[Positive, ...], Field(min_length=1)] = (16.0, 32.0, 64.0)
     """Windows of the spectra compared [ms], hop a quarter; several, so that no artefact hides."""
 
 
@@ -97,3 +125,12 @@ class EnhanceRecipe(Recipe):
     model: Model = Model()
     scenes: Scenes = Scenes()
     loss: Loss = Loss()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        stft = Stft.of_duration(self.scenes.rate, self.model.window_ms, self.model.hop_ms)
+        band_widths(stft.bins, stft.bin_hz, self.model.bands)
+        for phase in self.curriculum:
+            if "scenes.rate" in phase.changes:
+                raise ValueError("curriculum: scenes.rate cannot change, the network is built")
+        return self

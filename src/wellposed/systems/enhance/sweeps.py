@@ -1,0 +1,188 @@
+"""Recordings of any length through a BSRNN: the result of processing at once, in bounded memory.
+
+The LSTMs that run both ways need the whole recording, and a trained one remembers: pieces with
+16 s of context still differ from the whole by up to -40 dB (docs/enhance.md). So a recording is
+swept as a field is ploughed, to and fro. A sweep carries the LSTM states of its direction from
+chunk to chunk. It completes the time path that the sweep before began, goes on through the band
+path, and begins the next time path in its own direction. Between sweeps the features wait on disk.
+A causal network is done after one sweep.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from wellposed.dsp.taps import filter_taps
+from wellposed.nn.dualpath import RecurrentPath
+from wellposed.systems.enhance.model import TAPS, Bsrnn
+from wellposed.systems.enhance.tape import Tape, require_space
+
+Tick = Callable[[], None]
+State = tuple[Tensor, Tensor]
+
+
+class Sweeps:
+    """One channel of `samples` at the network's rate, worked through in chunks of frames."""
+
+    def __init__(self, network: Bsrnn, samples: int, chunk: int) -> None:
+        """Prepare for chunks of `chunk` frames."""
+        self.network, self.samples, self.chunk = network, samples, chunk
+        self.stft = network.stft
+        self.frames = self.stft.frames(samples)
+        self.device = next(network.parameters()).device
+        self.layers = [path for path in network.paths.layers if isinstance(path, RecurrentPath)]
+        self.bands = len(network.split.widths)
+
+    @property
+    def ticks(self) -> int:
+        """How often `run` ticks."""
+        both_ways = sum(path.axis == "time" and path.lstm.bidirectional for path in self.layers)
+        blocks = -(-self.samples // self.stft.hop)
+        return (both_ways + 1) * -(-self.frames // self.chunk) + -(-blocks // self.chunk)
+
+    def tapes(self, stack: ExitStack) -> tuple[Tape, Tape, Tape]:
+        """Open tapes for the features, the half-done time path and the filtered spectrum.
+
+        Raises RunError: they do not fit on the disk.
+        """
+        lstm = self.layers[0].lstm
+        made = (
+            Tape((self.bands, lstm.input_size)),
+            Tape((self.bands, lstm.hidden_size)),
+            Tape((self.stft.bins,), np.complex64),
+        )
+        for tape in made:
+            stack.enter_context(tape)
+        require_space(self.frames * sum(tape.row_bytes for tape in made))
+        return made
+
+    @torch.inference_mode()
+    def run(self, audio: Tape, channel: int, tick: Tick) -> None:
+        """Replace `channel` of `audio`, rows of one sample per channel, by the estimate."""
+        with ExitStack() as stack:
+            features, begun, spectrum = self.tapes(stack)
+            at, direction = 0, 1
+            while at < len(self.layers):
+                work = _Sweep(self.layers, at, direction)
+                for first, last in self._chunks(self.frames, direction):
+                    if at == 0 and direction == 1:
+                        x, half = self._split(audio, channel, first, last), None
+                    else:
+                        x = self._tensor(features.read(first, last - first))
+                        half = self._tensor(begun.read(first, last - first))
+                    x, half = work.through(x, half)
+                    if half is None:
+                        done = self._filtered(audio, channel, first, last, x)
+                        spectrum.write(first, done)
+                    else:
+                        features.write(first, x.cpu().numpy())
+                        begun.write(first, half.cpu().numpy())
+                    tick()
+                at, direction = work.reached, -direction
+            self._overlap_add(spectrum, audio, channel, tick)
+
+    def _chunks(self, count: int, direction: int) -> Iterator[tuple[int, int]]:
+        starts = range(0, count, self.chunk)[::direction]
+        return ((first, min(first + self.chunk, count)) for first in starts)
+
+    def _tensor(self, rows: NDArray[np.generic]) -> Tensor:
+        return torch.from_numpy(rows).to(self.device)
+
+    def _spectrum(
+        self, audio: Tape, channel: int, first: int, last: int, margin: int
+    ) -> tuple[Tensor, int]:
+        """Spectrum (1, frames, bins) of a slice, and the number of its first frame.
+
+        Frames `first - margin` to `last + margin` are those of the whole, as far as they exist;
+        the others of the slice are not to be used.
+        """
+        hop = self.stft.hop
+        lead = self.stft.window // hop - 1  # so many first frames see the zeros before the slice
+        start = max(0, first - margin - lead)
+        end = min(self.samples, (last + margin) * hop)
+        wave = np.ascontiguousarray(audio.read(start * hop, end - start * hop)[:, channel])
+        return self.stft.forward(self._tensor(wave)[None]), start
+
+    def _split(self, audio: Tape, channel: int, first: int, last: int) -> Tensor:
+        """Features (frames, bands, features) from which the layers start."""
+        network = self.network
+        spectrum, start = self._spectrum(audio, channel, first, last, network.level_frames)
+        features = network._features(spectrum)[:, first - start : last - start]
+        return network.split(features)[0]
+
+    def _filtered(
+        self, audio: Tape, channel: int, first: int, last: int, x: Tensor
+    ) -> NDArray[np.generic]:
+        """Frames `first` to `last` of the filtered spectrum."""
+        spectrum, start = self._spectrum(audio, channel, first, last, TAPS)
+        begin, end = max(0, first - TAPS), min(self.frames, last + TAPS)
+        spectrum = spectrum[:, begin - start : end - start]
+        taps = spectrum.new_zeros((*spectrum.shape, TAPS))  # neighbours lend their spectrum only
+        taps[:, first - begin : last - begin] = self.network.taps(x[None])
+        filtered = filter_taps(spectrum, taps, self.network.lookahead)
+        return filtered[0, first - begin : last - begin].cpu().numpy()
+
+    def _overlap_add(self, spectrum: Tape, audio: Tape, channel: int, tick: Tick) -> None:
+        hop = self.stft.hop
+        lap = self.stft.window // hop - 1
+        for first, last in self._chunks(-(-self.samples // hop), 1):
+            filtered = self._tensor(spectrum.read(first, last + lap - first))
+            count = min(last * hop, self.samples) - first * hop
+            rows = audio.read(first * hop, count)
+            rows[:, channel] = self.stft.inverse(filtered[None], count)[0].cpu().numpy()
+            audio.write(first * hop, rows)
+            tick()
+
+
+class _Sweep:
+    """One way over the field: from layer `at` to the next that needs the other direction."""
+
+    def __init__(self, layers: list[RecurrentPath], at: int, direction: int) -> None:
+        self.layers, self.at, self.direction = layers, at, direction
+        self.reached = at
+        self.halves: dict[int, nn.LSTM] = {}
+        self.states: dict[int, State] = {}
+
+    def through(self, x: Tensor, half: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Take features, and the half of layer `at` that the sweep before has done.
+
+        Returns features, and the half of layer `reached`; None when all layers are done.
+        """
+        for number in range(self.at, len(self.layers)):
+            path = self.layers[number]
+            if path.axis == "bands":
+                x = path(x[None])[0]
+                continue
+            own = self._own_half(number, path.norm(x))
+            if path.lstm.bidirectional and half is None:
+                self.reached = number
+                return x, own
+            if half is not None:
+                own = torch.cat((half, own) if self.direction < 0 else (own, half), -1)
+            x, half = x + path.out(own), None
+        self.reached = len(self.layers)
+        return x, None
+
+    def _own_half(self, number: int, x: Tensor) -> Tensor:
+        """LSTM of this direction over (frames, bands, features), from where it was left."""
+        if number not in self.halves:
+            self.halves[number] = _one_way(self.layers[number].lstm, self.direction)
+        along = x if self.direction > 0 else x.flip(0)
+        walked, self.states[number] = self.halves[number](along, self.states.get(number))
+        return walked if self.direction > 0 else walked.flip(0)
+
+
+def _one_way(lstm: nn.LSTM, direction: int) -> nn.LSTM:
+    """One direction of an LSTM as an LSTM of its own, that walks along the first axis."""
+    with torch.random.fork_rng(devices=[]):  # building draws weights that are replaced at once
+        half = nn.LSTM(lstm.input_size, lstm.hidden_size)
+    half.to(lstm.weight_ih_l0.device)
+    suffix = "_reverse" if direction < 0 else ""
+    half.load_state_dict(
+        {name: getattr(lstm, name + suffix) for name, _ in half.named_parameters()}
+    )
+    return half.eval().requires_grad_(False)
