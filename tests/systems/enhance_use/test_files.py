@@ -12,7 +12,7 @@ from rich.console import Console
 from wellposed.data import audio
 from wellposed.systems.enhance import files, use
 from wellposed.systems.enhance.files import enhance_file, enhance_paths
-from wellposed.systems.enhance.use import Enhancer
+from wellposed.systems.enhance.sweeps import Sweeps
 
 
 class Terminal:
@@ -159,8 +159,8 @@ def test_an_output_is_replaced_only_when_asked_and_only_by_a_complete_one(
 def test_a_failure_in_the_middle_of_a_long_file_leaves_nothing(
     tmp_path, enhance, noise, monkeypatch
 ):
-    monkeypatch.setattr(use, "PIECE_S", 0.5)
-    monkeypatch.setattr(use, "SETTLE_S", 0.1)
+    monkeypatch.setattr(use, "WHOLE_S", 1.0)
+    monkeypatch.setattr(use, "CHUNK_S", 2.0)
     monkeypatch.setattr(files, "BLOCK", 4_096)
     waveform = noise(1, 160_000)
     waveform[0, 150_000] = np.inf
@@ -187,43 +187,40 @@ def test_odd_names_are_printed_as_they_are(tmp_path, enhance, noise):
 def test_a_long_file_shows_progress_where_there_is_no_terminal(
     tmp_path, enhance, noise, monkeypatch
 ):
-    monkeypatch.setattr(use, "PIECE_S", 0.5)
-    monkeypatch.setattr(use, "SETTLE_S", 0.1)
+    monkeypatch.setattr(use, "WHOLE_S", 1.0)
+    monkeypatch.setattr(use, "CHUNK_S", 2.0)
     monkeypatch.setattr(files, "PLAIN_EVERY_S", 0.0)
     audio.write(tmp_path / "x.wav", noise(1, 160_000), 16_000)
     assert enhance([tmp_path / "x.wav"]) == 0
     lines = enhance.out.splitlines()
     assert len(lines) > 3
-    assert "x.wav: 3 of 10 s, real-time factor" in enhance.out
+    assert "x.wav: 5 of 10 s, real-time factor" in enhance.out
     assert [line for line in lines[:-1] if "s left" not in line] == []
 
 
 def test_memory_does_not_grow_with_the_length(tmp_path, enhancer, monkeypatch):
-    monkeypatch.setattr(use, "PIECE_S", 2.0)
-    monkeypatch.setattr(use, "SETTLE_S", 0.1)
-    # Identity instead of the network: what is measured is reading, cutting, joining, writing.
-    mine = Enhancer(enhancer.network)
-    monkeypatch.setattr(mine, "_rows", lambda rows: rows)
+    # Without the network, whose chunks have one size: what is left is reading, resampling,
+    # waiting on disk, resampling back and writing.
+    monkeypatch.setattr(Sweeps, "run", lambda self, audio, channel, tick: None)
     peaks = []
-    for minutes in (1, 10):
+    for minutes in (2, 20):
         path = tmp_path / f"{minutes}.wav"
-        with soundfile.SoundFile(path, "w", 24_000, 1, "PCM_16") as file:
+        with soundfile.SoundFile(path, "w", 8_000, 1, "PCM_16") as file:
             for _ in range(minutes):
-                file.write(np.ones(60 * 24_000, np.int16))
-        peaks.append(
-            traced_peak(lambda path=path: enhance_file(mine, path, path.with_suffix(".flac")))
-        )
-        assert audio.inspect(path.with_suffix(".flac")).frames == minutes * 60 * 24_000
-    # Ten minutes are 58 MB as float32; one minute in blocks took 12 MB here.
+                file.write(np.ones(60 * 8_000, np.int16))
+        target = path.with_suffix(".flac")
+        peaks.append(traced_peak(enhancer, path, target))
+        assert audio.inspect(target).frames == minutes * 60 * 8_000
+    # Twenty minutes are 77 MB at the network's rate.
     assert peaks[1] < 1.2 * peaks[0]
-    assert peaks[1] < 25e6
+    assert peaks[1] < 20e6
 
 
-def traced_peak(work) -> int:
-    """Largest memory that Python and NumPy held at once while `work` ran [bytes]."""
+def traced_peak(enhancer, source, target) -> int:
+    """Largest memory that Python and NumPy held at once during the work [bytes]."""
     tracemalloc.start()
     try:
-        work()
+        enhance_file(enhancer, source, target)
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -70,11 +70,13 @@ def enhance_file(
     info = inspect(source)
     subtype = fine_subtype(source, target)
     with writing(target, info.rate, info.channels, frames=info.frames, subtype=subtype) as sink:
-        stream = enhancer.stream(blocks(source, BLOCK), info.rate, info.frames)
-        for block in stream:
+        for block in enhancer.stream(
+            blocks(source, BLOCK),
+            info.rate,
+            info.frames,
+            lambda share: advance(share * info.seconds, info.seconds) if advance else None,
+        ):
             sink.write(block)
-            if advance is not None:
-                advance(sink.file.frames / info.rate, info.seconds)
     return Done(info, target, time.perf_counter() - started, sink.limited)
 
 

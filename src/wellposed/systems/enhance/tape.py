@@ -1,29 +1,30 @@
 """Rows of numbers on disk, for what is larger than memory."""
 
+import math
 import shutil
 import tempfile
 from types import TracebackType
 from typing import Self
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from wellposed.errors import RunError
 
 
 class Tape:
-    """A temporary file of rows of one shape, written and read by the number of the first row.
+    """A temporary file of float32 rows of one shape, addressed by the number of the first row.
 
     It lies in the folder for temporary files (environment variable TMPDIR) and is gone with the
     process, however that ends. Raises RunError when the disk is full.
     """
 
-    def __init__(self, row: tuple[int, ...], dtype: DTypeLike = np.float32) -> None:
+    def __init__(self, row: tuple[int, ...]) -> None:
         """Open an empty tape for rows of the shape `row`."""
-        self.row, self.dtype = row, np.dtype(dtype)
-        self.row_bytes = int(np.prod(row)) * self.dtype.itemsize
-        # Unbuffered: a buffer of Python's own would know nothing of what NumPy writes.
-        self.file = tempfile.TemporaryFile(buffering=0)
+        self.row = row
+        self.row_bytes = 4 * math.prod(row)
+        # Closed by __exit__. Unbuffered: large blocks need no second copy in a buffer.
+        self.file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
 
     def __enter__(self) -> Self:
         """Return itself; the file is closed, and gone, at the end of the block."""
@@ -38,10 +39,10 @@ class Tape:
         """Close the file, and lose it."""
         self.file.close()
 
-    def write(self, first: int, rows: NDArray[np.generic]) -> None:
+    def write(self, first: int, rows: NDArray[np.float32]) -> None:
         """Write `rows`, the first of which is number `first`."""
         assert rows.shape[1:] == self.row, f"rows of {self.row} are wanted, found {rows.shape}"
-        left = memoryview(np.ascontiguousarray(rows, self.dtype)).cast("B")
+        left = np.ascontiguousarray(rows, np.float32).data.cast("B")
         try:
             self.file.seek(first * self.row_bytes)
             while left:
@@ -49,10 +50,10 @@ class Tape:
         except OSError as error:
             raise RunError(f"{_place()}: a temporary file cannot be written ({error})") from error
 
-    def read(self, first: int, count: int) -> NDArray[np.generic]:
+    def read(self, first: int, count: int) -> NDArray[np.float32]:
         """Read `count` rows from number `first` on."""
-        rows = np.empty((count, *self.row), self.dtype)
-        left = memoryview(rows).cast("B")
+        rows = np.empty((count, *self.row), np.float32)
+        left = rows.data.cast("B")
         self.file.seek(first * self.row_bytes)
         while left:
             left = left[self.file.readinto(left) or _ended() :]

@@ -8,6 +8,8 @@ alone, as if the others did not exist.
 import logging
 import math
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -19,17 +21,13 @@ from wellposed.data.audio_stream import resampled
 from wellposed.errors import DataError
 from wellposed.systems.enhance.loading import find_weights, load_network, open_device
 from wellposed.systems.enhance.model import Bsrnn
-from wellposed.systems.enhance.pieces import Cut, in_pieces
+from wellposed.systems.enhance.sweeps import Sweeps
+from wellposed.systems.enhance.tape import Tape
 
-SETTLE_S = 2.0
-"""Context of a piece for the LSTMs to settle, beyond the reach of the running level: with the
-recipe's level window of 4 s that is 4 s on each side (causal: 6 s before, one window after)."""
-PIECE_S = 30.0
-"""What a piece is kept for. With the context 38 s: 27 % more work than at once, and a peak of
-0.46 GB for BSRNN-small (68 s: 0.64 GB and an eighth less work)."""
-ROWS_CPU, ROWS_CUDA = 1, 8
-"""Pieces times channels at once. On a CPU (one thread, measured) 2 take 1.4 times as long per
-second as 1, because they no longer fit its caches; a GPU is idle with 1."""
+WHOLE_S = 40.0
+"""Recordings up to this length are processed at once: 0.46 GB for BSRNN-small, 0.6 GB for large."""
+CHUNK_S = 30.0
+"""Longer ones are swept in chunks of this length, with the same result."""
 TOO_HIGH = 1e-4
 """Share of the power (-40 dB) beyond the model's band from which its loss is told; weaker rests
 are left by any resampler and by dither."""
@@ -71,43 +69,58 @@ class Enhancer:
         blocks = list(self.stream([samples], rate, samples.shape[1]))
         return np.concatenate(blocks, axis=1).reshape(given.shape)
 
-    def stream(self, blocks: Iterable[Waveform], rate: int, samples: int) -> Iterator[Waveform]:
+    def stream(
+        self,
+        blocks: Iterable[Waveform],
+        rate: int,
+        samples: int,
+        advance: Callable[[float], None] | None = None,
+    ) -> Iterator[Waveform]:
         """Enhance finite blocks (channels, time) of `samples` in all; as many come out.
 
-        Raises DataError: samples so loud that float32 overflows.
+        All of the input is read before the first block comes out; what is longer than memory
+        waits in temporary files. `advance` is told the share of the work that is done, 0 to 1.
+        Raises DataError (samples so loud that float32 overflows), RunError (no disk space).
         """
         count = -(-samples * self.rate // rate)
         band = _Band(rate, self.rate)
-        low = resampled(band.before(blocks), rate, self.rate, count)
-        at_once = ROWS_CPU if self._device.type == "cpu" else ROWS_CUDA
-        done = in_pieces(band.after(low), count, self.cut(), self._rows, at_once)
+        low = band.after(resampled(band.before(blocks), rate, self.rate, count))
+        short = count <= WHOLE_S * self.rate
+        done = self._at_once(low) if short else self._swept(low, count, advance or _ignore)
         yield from resampled(done, self.rate, rate, samples)
         self._tell_band(band, rate)
 
-    def cut(self) -> Cut:
-        """How long signals are cut for this network."""
-        network = self.network
-        hop, window = network.stft.hop, network.stft.window
-        settle, core = (math.ceil(s * self.rate / hop) * hop for s in (SETTLE_S, PIECE_S))
-        ahead = 0 if network.causal else network.level_frames // 2 * hop
-        before = network.level_frames * hop - ahead + settle
-        after = window if network.causal else ahead + settle
-        return Cut(hop, before=before, core=core, after=after, fade=window)
-
-    @property
-    def _device(self) -> torch.device:
-        return next(self.network.parameters()).device
-
-    def _rows(self, rows: Waveform) -> Waveform:
+    def _at_once(self, blocks: Iterable[Waveform]) -> Iterator[Waveform]:
+        waveform = np.concatenate(list(blocks), axis=1)
+        device = next(self.network.parameters()).device
+        done = np.empty_like(waveform)
+        # One channel after the other: on a CPU (one thread, measured) a batch of two takes 1.4
+        # times as long per second of audio as a batch of one, which fits the caches.
         with torch.inference_mode():
-            noisy = torch.from_numpy(np.ascontiguousarray(rows, np.float32)).to(self._device)
-            estimate = self.network(noisy).cpu().numpy()
-        if not np.isfinite(estimate).all():
-            raise DataError(
-                f"the network's output is not finite; the input's peak is {np.abs(rows).max():.3g} "
-                "(full scale is 1.0): scale it down"
-            )
-        return estimate
+            for row, target in zip(waveform, done, strict=True):
+                noisy = torch.from_numpy(np.ascontiguousarray(row, np.float32)[None])
+                target[:] = self.network(noisy.to(device))[0].cpu().numpy()
+        yield _finite(done)
+
+    def _swept(
+        self, blocks: Iterable[Waveform], count: int, advance: Callable[[float], None]
+    ) -> Iterator[Waveform]:
+        chunk = math.ceil(CHUNK_S * self.rate / self.network.stft.hop)
+        sweeps = Sweeps(self.network, count, chunk)
+        with ExitStack() as stack:
+            source = iter(blocks)
+            start = next(source)
+            channels, written = len(start), 0
+            audio = stack.enter_context(Tape((channels,)))
+            for block in chain([start], source):
+                audio.write(written, block.T)
+                written += block.shape[1]
+            ticks = iter(range(1, sweeps.ticks * channels + 1))
+            for channel in range(channels):
+                sweeps.run(audio, channel, lambda: advance(next(ticks) / (sweeps.ticks * channels)))
+            step = chunk * self.network.stft.hop
+            for first in range(0, count, step):
+                yield _finite(audio.read(first, min(step, count - first)).T)
 
     def _tell_band(self, band: "_Band", rate: int) -> None:
         if self._told_band or band.share_above() < TOO_HIGH:
@@ -144,6 +157,19 @@ class _Band:
         if self.rates[1] >= self.rates[0] or whole == 0.0:
             return 0.0
         return max(0.0, 1.0 - kept / whole)
+
+
+def _finite(estimate: NDArray[np.float32]) -> Waveform:
+    if not np.isfinite(estimate).all():
+        raise DataError(
+            "the network's output is not finite: the input is so loud that float32 overflows "
+            "(full scale is 1.0); scale it down"
+        )
+    return estimate
+
+
+def _ignore(share: float) -> None:
+    """Nobody looks at the progress."""
 
 
 def _checked(given: NDArray[np.generic], rate: int) -> Waveform:
