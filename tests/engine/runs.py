@@ -50,12 +50,17 @@ def left_by(path: Path) -> dict[str, Any]:
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of the history without times and interruptions."""
-    kept = []
+    """Return the rows of the history without times and interruptions.
+
+    An end that was told twice counts once: a kill may come between that and the process's end.
+    """
+    kept: list[dict[str, Any]] = []
     for row in read_history(RunFolder(path).history):
         if row.get("event") not in INTERRUPTIONS:
             values = {k: v for k, v in row.get("values", {}).items() if k not in TIMES}
-            kept.append({k: v for k, v in row.items() if k not in TIMES} | {"values": values})
+            plain = {k: v for k, v in row.items() if k not in TIMES} | {"values": values}
+            if row.get("event") != "finished" or plain not in kept:
+                kept.append(plain)
     return kept
 
 
