@@ -66,7 +66,9 @@ class Journal:
                 "best": best,
             }
         )
-        self._terminal.validation(moving.step, moving.seconds, table, self._select, best)
+        # Scores of the untreated input never change; they are for the history and the report.
+        own = {name: entry for name, entry in table.items() if not name.startswith("noisy/")}
+        self._terminal.validation(moving.step, moving.seconds, own, self._select, best)
 
     def event(self, moving: Moving, name: str, message: str) -> None:
         """Write that something happened: started, resumed, phase, refused, stopped, finished."""

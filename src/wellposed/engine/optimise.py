@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -39,7 +40,7 @@ class Stepper:
     guard: Guard
     scaler: torch.amp.GradScaler
 
-    def step(self, system: System[Recipe], batch: Batch, number: int) -> dict[str, Tensor] | None:
+    def step(self, system: System[Any], batch: Batch, number: int) -> dict[str, Tensor] | None:
         """Take step `number`; return its values, or None if the guard refused it.
 
         Values are means over the global batch: every term, the weighted loss, the gradient's
@@ -82,7 +83,7 @@ class Stepper:
             optimizer.zero_grad(set_to_none=True)
 
     def backward(
-        self, system: System[Recipe], player: Player, batch: Batch, number: int
+        self, system: System[Any], player: Player, batch: Batch, number: int
     ) -> dict[str, Tensor]:
         """Accumulate the gradient over the pieces of the batch; return mean terms."""
         pieces = self.recipe.training.accumulate
@@ -98,7 +99,7 @@ class Stepper:
         return {name: mean_over_ranks(value, self.world) for name, value in totals.items()}
 
     def terms(
-        self, system: System[Recipe], player: Player, piece: Batch, number: int, index: int
+        self, system: System[Any], player: Player, piece: Batch, number: int, index: int
     ) -> dict[str, Tensor]:
         """Mean terms of a piece; draws depend on (seed, step, piece, rank) alone."""
         keys = ("step", number, index, self.world.rank)
@@ -110,13 +111,13 @@ class Stepper:
         return {name: value.mean() for name, value in terms.items()}
 
     def _replay(
-        self, system: System[Recipe], player: Player, batch: Batch, number: int
+        self, system: System[Any], player: Player, batch: Batch, number: int
     ) -> dict[str, Tensor]:
         """Do the forward pass of a step again, for the guard to look for the first culprit."""
         whole_batch = {key: value.to(self.world.device) for key, value in batch.items()}
         return self.terms(system, player, whole_batch, number, 0)
 
 
-def _weighted(system: System[Recipe], player: Player, terms: Mapping[str, Tensor]) -> Tensor:
+def _weighted(system: System[Any], player: Player, terms: Mapping[str, Tensor]) -> Tensor:
     weights = system.weights(player.name)
     return torch.stack([weights[name] * value for name, value in terms.items()]).sum()

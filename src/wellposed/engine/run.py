@@ -21,7 +21,6 @@ from wellposed.engine.journal import Journal
 from wellposed.engine.modelfile import save_model
 from wellposed.engine.optimise import Stepper, make_optimizer
 from wellposed.engine.randomness import seed_global
-from wellposed.engine.recipe import Recipe
 from wellposed.engine.runfolder import RunFolder
 from wellposed.engine.state import Moving
 from wellposed.engine.stopping import StopRequest
@@ -36,7 +35,7 @@ class Run:
 
     def __init__(
         self,
-        system: System[Recipe],
+        system: System[Any],
         folder: RunFolder,
         world: World,
         journal: Journal,
@@ -190,7 +189,7 @@ class Run:
         forget_gathered(self.networks)
         self.journal.validation(moving, summary(rows, recipe.seed), best)
 
-    def _save_best(self, weights: dict[str, Tensor], system: System[Recipe]) -> None:
+    def _save_best(self, weights: dict[str, Tensor], system: System[Any]) -> None:
         selection = self.moving.selection
         card = {
             "system": self.system.name,

@@ -7,14 +7,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from wellposed.engine.modelfile import load_model
-from wellposed.engine.recipe import Recipe
 from wellposed.engine.system import System
 from wellposed.errors import CheckpointError
 
 
-def load_networks(
-    system: System[Recipe], path: Path
-) -> tuple[dict[str, nn.Module], dict[str, Any]]:
+def load_networks(system: System[Any], path: Path) -> tuple[dict[str, nn.Module], dict[str, Any]]:
     """Return networks in evaluation mode with the weights of `path`, and the file's card.
 
     Raises CheckpointError for a damaged file, or one whose weights do not fit the recipe.

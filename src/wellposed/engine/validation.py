@@ -9,13 +9,14 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
 from wellposed.engine.distributed import World, gather_rows
-from wellposed.engine.recipe import Recipe, Validation
+from wellposed.engine.recipe import Validation
 from wellposed.engine.system import System
 from wellposed.errors import RecipeError
 from wellposed.intervals import mean_interval
@@ -23,7 +24,7 @@ from wellposed.intervals import mean_interval
 Rows = dict[int, dict[str, float | None]]
 
 
-def direction(system: System[Recipe]) -> str:
+def direction(system: System[Any]) -> str:
     """Return "higher" or "lower" for the metric that selects.
 
     Raises RecipeError for a metric that is not measured, or that has no better end.
@@ -38,7 +39,7 @@ def direction(system: System[Recipe]) -> str:
     return known[name]
 
 
-def scenes_hash(system: System[Recipe]) -> str:
+def scenes_hash(system: System[Any]) -> str:
     """Name the list of validation scenes by all that they depend on."""
     facts = {
         "data": system.data_digest,
@@ -50,7 +51,7 @@ def scenes_hash(system: System[Recipe]) -> str:
 
 
 def validate(
-    system: System[Recipe], networks: Mapping[str, nn.Module], world: World, *, shared: bool
+    system: System[Any], networks: Mapping[str, nn.Module], world: World, *, shared: bool
 ) -> Rows:
     """Measure every scene; `shared` divides them among ranks (not for sharded networks).
 
