@@ -96,7 +96,7 @@ class Journal:
 
     def state(self) -> dict[str, Any]:
         """Return what was collected since the last row, for a checkpoint."""
-        return {"sums": self._sums, "counts": self._counts}
+        return {"sums": dict(self._sums), "counts": dict(self._counts)}
 
     def rewind(self, moving: Moving, state: Mapping[str, Any] | None) -> None:
         """Go on from a checkpoint: forget what an abandoned future wrote after it.
