@@ -2,10 +2,10 @@
 
 The LSTMs that run both ways need the whole recording, and trained ones remember: pieces that are
 joined after 8 s of context differ from the whole by -39 dB at a typical seam and by -24 dB at the
-worst (measured, docs/enhance.md). So a recording is swept as a field is ploughed, to and fro. A sweep carries the LSTM states of its direction from
-chunk to chunk. It completes the time path that the sweep before began, goes on through the band
-path, and begins the next time path in its own direction. Between sweeps the features wait on disk.
-A causal network is done after one sweep.
+worst (measured, docs/enhance.md). So a recording is swept as a field is ploughed, to and fro. A
+sweep carries the LSTM states of its direction from chunk to chunk. It completes the time path that
+the sweep before began, goes on through the band path, and begins the next time path in its own
+direction. Between sweeps the features wait on disk. A causal network is done after one sweep.
 """
 
 from collections.abc import Callable, Iterator
