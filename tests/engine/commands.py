@@ -92,13 +92,19 @@ class Commands:
         return command.wait(), command.text()
 
     def run_ranks(
-        self, folder: Path, ranks: int, *arguments: str | Path, **options: Any
+        self,
+        folder: Path,
+        ranks: int,
+        *arguments: str | Path,
+        environment: Mapping[str, str] | None = None,
+        **options: Any,
     ) -> list[tuple[int, str]]:
         """Run one command as several processes, with what torchrun would tell each of them."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         common = {"WORLD_SIZE": str(ranks), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+        common |= environment or {}
         commands = [
             self.start(
                 folder,

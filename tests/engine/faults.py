@@ -1,5 +1,6 @@
 """Faults that a test injects into a command: `Commands.start(..., before="faults:NAME")`."""
 
+import os
 import time
 
 from toy import Toy
@@ -29,3 +30,8 @@ def nan_in_scene_11() -> None:
         return made
 
     Toy.item = spoiled
+
+
+def in_a_folder_of_its_own() -> None:
+    """Work where the environment says, so that relative paths lie there."""
+    os.chdir(os.environ["FOLDER"])

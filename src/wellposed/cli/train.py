@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import tyro
 from pydantic import ValidationError
 
+from wellposed.engine.distributed import leads
 from wellposed.engine.launch import resume as resume_run
 from wellposed.engine.launch import start, system_name
 from wellposed.engine.recipe import Recipe, changed, explain_errors, load
@@ -81,7 +82,9 @@ def resume(arguments: list[str]) -> int:
 
 
 def finish(run: Path) -> None:
-    """Write the report of a run that stopped, and say where things are."""
+    """Write the report of a run that stopped, and say where things are; one process does."""
+    if not leads():
+        return
     # Imported here: matplotlib takes a second that no training has to wait for.
     from wellposed.report.page import write_report
 

@@ -1,14 +1,17 @@
 """One process or many: ranks from torchrun, copies (DDP) or shards (FSDP) of the networks.
 
-`torchrun --nproc-per-node 2 -m wellposed train ...` is all it takes. Every rank renders its own
-share of each batch; gradients are averaged, so the weights are those of one process with the
-whole batch, to rounding.
+`torchrun --nproc-per-node 2 -m -- wellposed train ...` is all it takes; without the two dashes
+torchrun takes our `--run` for an option of its own. Every rank renders its own share of each
+batch; gradients are averaged, so the weights are those of one process with the whole batch, to
+rounding.
 """
 
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from inspect import signature
 
 import torch
 import torch.distributed as dist
@@ -33,6 +36,11 @@ class World:
     def leads(self) -> bool:
         """Whether this process writes files and speaks to people."""
         return self.rank == 0
+
+
+def leads() -> bool:
+    """Whether this process is the one that speaks, also before and after it is joined."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 @contextmanager
@@ -67,10 +75,11 @@ def wrap(networks: Mapping[str, nn.Module], world: World, strategy: str) -> dict
             fully_shard(network, mesh=mesh)
         return dict(networks)
     devices = [world.device.index] if world.device.type == "cuda" else None
-    return {
-        name: DistributedDataParallel(network, device_ids=devices, broadcast_buffers=False)
-        for name, network in networks.items()
-    }
+    # Each rank keeps its own buffers while training; 2.13 has a new name for that.
+    known = signature(DistributedDataParallel).parameters
+    name = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+    copied = partial(DistributedDataParallel, device_ids=devices, **{name: False})
+    return {name: copied(network) for name, network in networks.items()}
 
 
 def whole(tensor: Tensor) -> Tensor:

@@ -183,14 +183,12 @@ def _other_environment(folder: RunFolder, world: World) -> str:
 
 
 def _folder(kind: type[System[Any]], path: Path | None, world: World) -> RunFolder:
-    """Make the folder; the other ranks wait for the leader and open it."""
+    """Make the folder; the other ranks wait for the leader to say which it is."""
     if world.ranks == 1:
         return RunFolder.create(path, kind.name)
-    if path is None:
-        raise RecipeError("with several processes the run folder must be named: --run DIR.")
-    folder = RunFolder.create(path, kind.name) if world.leads else RunFolder(path)
-    torch.distributed.barrier()
-    return folder
+    made = [str(RunFolder.create(path, kind.name).path) if world.leads else ""]
+    torch.distributed.broadcast_object_list(made, device=world.device)
+    return RunFolder(Path(made[0]))
 
 
 def _environment(world: World) -> dict[str, Any]:
