@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,7 +33,14 @@ class Command:
 
     def text(self) -> str:
         """All it has said so far, errors included."""
-        return self.output.read_text()
+        return self.output.read_text() if self.output.exists() else ""
+
+    def wait_for(self, text: str, seconds: float = 60) -> None:
+        """Wait until it has said `text`."""
+        end = time.monotonic() + seconds
+        while text not in self.text():
+            assert time.monotonic() < end, self.text()
+            time.sleep(0.01)
 
     def send(self, number: int) -> None:
         """Send a signal, unless the command has ended."""
@@ -92,20 +100,27 @@ class Commands:
         return command.wait(), command.text()
 
     def run_ranks(
+        self, folder: Path, ranks: int, *arguments: str | Path, **options: Any
+    ) -> list[tuple[int, str]]:
+        """Run one command as several processes to their ends: exit statuses and outputs."""
+        commands = self.start_ranks(folder, ranks, *arguments, **options)
+        return [(command.wait(), command.text()) for command in commands]
+
+    def start_ranks(
         self,
         folder: Path,
         ranks: int,
         *arguments: str | Path,
         environment: Mapping[str, str] | None = None,
         **options: Any,
-    ) -> list[tuple[int, str]]:
-        """Run one command as several processes, with what torchrun would tell each of them."""
+    ) -> list[Command]:
+        """Start one command as several processes, with what torchrun would tell each of them."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         common = {"WORLD_SIZE": str(ranks), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
         common |= environment or {}
-        commands = [
+        return [
             self.start(
                 folder,
                 *arguments,
@@ -114,7 +129,6 @@ class Commands:
             )
             for rank in range(ranks)
         ]
-        return [(command.wait(), command.text()) for command in commands]
 
     def wait(self, pid: int) -> int:
         """Exit status of a child, when it has ended."""

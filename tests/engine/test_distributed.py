@@ -8,6 +8,7 @@ on the rank.
 """
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -189,6 +190,17 @@ def test_a_batch_that_does_not_divide_among_the_processes_is_refused_by_all(comm
     wanted = "batch_size = 3 cannot be divided among 2 processes x 1 pieces"
     assert all(wanted in text for _, text in results), results
     assert not (tmp_path / "r").exists()
+
+
+def test_a_signal_that_reaches_one_process_stops_both_at_the_same_step(commands, tmp_path):
+    run, file = tmp_path / "run", write(made("toy", steps=100_000), tmp_path)
+    first, second = commands.start_ranks(tmp_path, 2, "train", file, "--run", run)
+    first.wait_for("step 4/")
+    second.send(signal.SIGTERM)
+    assert (first.wait(), second.wait()) == (0, 143)
+    (message,) = events(run, "stopped")
+    step = max(checkpoint.steps_of(run / "checkpoints"))
+    assert message.startswith(f"at step {step} of 100000; go on with")
 
 
 @pytest.mark.slow

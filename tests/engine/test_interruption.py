@@ -91,7 +91,7 @@ def test_told_to_stop_it_ends_its_step_saves_and_says_how_to_go_on(
 ):
     run = tmp_path / "run"
     command = commands.start(tmp_path, "train", "toy", "--run", run, "--steps", "100000")
-    wait_for(command, "step 4/")
+    command.wait_for("step 4/")
     command.send(number)
     assert command.wait() == status
     (message,) = events(run, "stopped")
@@ -109,20 +109,12 @@ def test_a_second_request_a_second_later_ends_it_at_once(commands, tmp_path):
     command = commands.start(
         tmp_path, "train", "toy", "--run", run, "--steps", "100000", before="faults:slow_steps"
     )
-    wait_for(command, "step 2/")
+    command.wait_for("step 2/")
     command.send(signal.SIGTERM)
     time.sleep(1.2)
     command.send(signal.SIGTERM)
     assert command.wait() == -signal.SIGTERM
     assert events(run, "stopped") == []
-
-
-def wait_for(command, text: str) -> None:
-    """Wait until a command has said something."""
-    end = time.monotonic() + 60
-    while text not in command.text():
-        assert time.monotonic() < end, command.text()
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("damage", ["cut short", "altered", "empty"])
