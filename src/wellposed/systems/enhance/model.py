@@ -29,6 +29,8 @@ class Bsrnn(nn.Module):
     silence gives exact silence; the output has the input's length.
     """
 
+    audible: Tensor
+
     def __init__(self, recipe: Model, rate: int) -> None:
         """Build the network of `recipe` for audio at `rate` [Hz]."""
         super().__init__()
@@ -45,6 +47,8 @@ class Bsrnn(nn.Module):
             widths, recipe.features, recipe.taps_hidden, TAPS, identity=TAPS - 1 - lookahead
         )
         self.lookahead = lookahead
+        audible = torch.arange(self.stft.bins) * self.stft.bin_hz >= recipe.lowest_hz
+        self.register_buffer("audible", audible.float(), persistent=False)
 
     @property
     def latency_samples(self) -> int | None:
@@ -55,13 +59,16 @@ class Bsrnn(nn.Module):
         """Enhance `(batch, time)`; computes spectra in float32 under mixed precision."""
         with torch.autocast(noisy.device.type, enabled=False):
             spectrum = self.stft.forward(noisy.float())
-            features = self._features(spectrum)
+            features = self.features(spectrum)
         taps = self.taps(self.paths(self.split(features)))
         with torch.autocast(noisy.device.type, enabled=False):
-            filtered = filter_taps(spectrum, taps, self.lookahead)
-            return self.stft.inverse(filtered, noisy.shape[-1])
+            return self.stft.inverse(self.filtered(spectrum, taps), noisy.shape[-1])
 
-    def _features(self, spectrum: Tensor) -> Tensor:
+    def filtered(self, spectrum: Tensor, taps: Tensor) -> Tensor:
+        """Apply the taps, and silence the bins that hold no voice."""
+        return filter_taps(spectrum, taps, self.lookahead) * self.audible
+
+    def features(self, spectrum: Tensor) -> Tensor:
         """Compressed spectrum relative to its own running level."""
         power = spectrum.real.square() + spectrum.imag.square()
         ahead = 0 if self.causal else self.level_frames // 2

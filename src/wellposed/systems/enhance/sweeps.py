@@ -16,7 +16,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from wellposed.dsp.taps import filter_taps
 from wellposed.nn.dualpath import RecurrentPath
 from wellposed.systems.enhance.model import TAPS, Bsrnn
 from wellposed.systems.enhance.tape import Tape, require_space
@@ -111,7 +110,7 @@ class Sweeps:
         """Features (frames, bands, features) from which the layers start."""
         network = self.network
         spectrum, start = self._spectrum(audio, channel, first, last, network.level_frames)
-        features = network._features(spectrum)[:, first - start : last - start]
+        features = network.features(spectrum)[:, first - start : last - start]
         return network.split(features)[0]
 
     def _filtered(
@@ -123,7 +122,7 @@ class Sweeps:
         spectrum = spectrum[:, begin - start : end - start]
         taps = spectrum.new_zeros((*spectrum.shape, TAPS))  # neighbours lend their spectrum only
         taps[:, first - begin : last - begin] = self.network.taps(x[None])
-        filtered = filter_taps(spectrum, taps, self.network.lookahead)
+        filtered = self.network.filtered(spectrum, taps)
         return torch.view_as_real(filtered[0, first - begin : last - begin]).cpu().numpy()
 
     def _overlap_add(self, spectrum: Tape, audio: Tape, channel: int, tick: Tick) -> None:
