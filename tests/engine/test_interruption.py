@@ -157,6 +157,16 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_begins_again(commands
     assert left_by(run) == whole
 
 
+def test_a_run_that_was_killed_before_its_first_word_says_it_later(commands, tmp_path, whole):
+    run = tmp_path / "run"
+    environment = {"DIE_AT_CALL": "1", "DIE_WITHIN": "journal.py"}
+    commands.run(tmp_path, *go_on(run), environment=environment, before="commands:die_at_a_call")
+    assert (run / "recipe.yaml").exists()
+    assert not (run / "history.jsonl").exists()
+    resume(Duel, run, {})
+    assert left_by(run) == whole
+
+
 def test_a_run_that_has_lost_its_checkpoints_is_not_begun_again(tmp_path):
     run = train(recipe(), tmp_path / "run")
     for file in (run / "checkpoints").iterdir():

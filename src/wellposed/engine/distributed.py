@@ -72,6 +72,7 @@ def wrap(networks: Mapping[str, nn.Module], world: World, strategy: str) -> dict
     if strategy == "fsdp":
         mesh = init_device_mesh(world.device.type, (world.ranks,))
         for network in networks.values():
+            network.register_forward_hook(_no_view)
             fully_shard(network, mesh=mesh)
         return dict(networks)
     devices = [world.device.index] if world.device.type == "cuda" else None
@@ -80,6 +81,12 @@ def wrap(networks: Mapping[str, nn.Module], world: World, strategy: str) -> dict
     name = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
     copied = partial(DistributedDataParallel, device_ids=devices, **{name: False})
     return {name: copied(network) for name, network in networks.items()}
+
+
+def _no_view(network: nn.Module, inputs: object, output: object) -> object:
+    """Copy an output that is a view: FSDP hooks the output, and a view can lose the hook."""
+    is_view = isinstance(output, Tensor) and output._is_view()
+    return output.clone() if is_view else output
 
 
 def whole(tensor: Tensor) -> Tensor:

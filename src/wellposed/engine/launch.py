@@ -133,7 +133,8 @@ def _begin(run: Run) -> None:
 def _go_on(run: Run, *, reset_optimizer: bool) -> None:
     folder, journal = run.folder, run.journal
     name, damaged, collected = "the start: no checkpoint was written before", [], None
-    if checkpoint.steps_of(folder.checkpoints) or _has_passed_a_checkpoint(run):
+    rows = read_history(folder.history) if folder.history.exists() else []
+    if checkpoint.steps_of(folder.checkpoints) or _has_passed_a_checkpoint(run, rows):
         path, state, damaged = checkpoint.latest(folder.checkpoints)
         _require_same(run, state, path)
         run.restore(state, reset_optimizer=reset_optimizer)
@@ -143,15 +144,15 @@ def _go_on(run: Run, *, reset_optimizer: bool) -> None:
     if not run.world.leads:
         return
     _write(folder.recipe, dump(run.recipe))
+    if not rows:
+        _begin(run)  # killed before it could say so
     for damage in damaged:
         journal.event(run.moving, "damaged", damage.reason)
     journal.event(run.moving, "resumed", f"from {name}{_other_environment(folder, run.world)}")
 
 
-def _has_passed_a_checkpoint(run: Run) -> bool:
+def _has_passed_a_checkpoint(run: Run, rows: list[dict[str, Any]]) -> bool:
     """Whether checkpoints must have been here: a run that lost them is not begun anew."""
-    history = run.folder.history
-    rows = read_history(history) if history.exists() else []
     return any(row.get("step", 0) > run.recipe.training.checkpoint_every for row in rows)
 
 

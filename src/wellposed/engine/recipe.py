@@ -72,6 +72,8 @@ class Training(Section):
 
     steps: Annotated[int, Field(ge=1)] = 6000
     """Optimizer steps of the whole run."""
+    start_from: Path | None = None
+    """Weights to start from instead of random ones: a model file of the same system and size."""
     batch_size: Annotated[int, Field(ge=1)] = 8
     """Scenes per step, over all processes together."""
     accumulate: Annotated[int, Field(ge=1)] = 1

@@ -25,6 +25,7 @@ from wellposed.engine.runfolder import RunFolder
 from wellposed.engine.state import Moving
 from wellposed.engine.stopping import StopRequest
 from wellposed.engine.system import Batch, System
+from wellposed.engine.use import start_from
 from wellposed.engine.validation import Selection, direction, scenes_hash, summary, validate
 from wellposed.errors import CheckpointError, RunError
 from wellposed.guard import FlightRecorder, Guard
@@ -50,7 +51,10 @@ class Run:
         self.recipe = recipe = system.recipe
         self.batches = Batches(system, world.rank, world.ranks)
         seed_global(recipe.seed, "weights")
-        self.networks = {name: net.to(world.device) for name, net in system.build().items()}
+        built = system.build()
+        if recipe.training.start_from is not None:
+            start_from(built, recipe.training.start_from)
+        self.networks = {name: net.to(world.device) for name, net in built.items()}
         wrapped = wrap(self.networks, world, recipe.training.strategy)
         optimizers: dict[str, torch.optim.Optimizer] = {
             player.name: make_optimizer(

@@ -24,6 +24,16 @@ def load_networks(system: System[Any], path: Path) -> tuple[dict[str, nn.Module]
     return networks, card
 
 
+def start_from(networks: Mapping[str, nn.Module], path: Path) -> None:
+    """Fill networks that are about to be trained with the weights of a model file.
+
+    Raises CheckpointError as `load_networks`.
+    """
+    tensors, _ = load_model(path)
+    for name, network in networks.items():
+        fill(network, name, tensors, path)
+
+
 def fill(network: nn.Module, name: str, tensors: Mapping[str, Tensor], path: Path) -> None:
     """Load the tensors called `name/...`; CheckpointError names what is missing or unknown."""
     mine = {

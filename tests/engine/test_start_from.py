@@ -1,0 +1,33 @@
+"""Training that starts from given weights."""
+
+import pytest
+import torch
+
+from wellposed.engine.modelfile import save_model
+from wellposed.engine.use import start_from
+from wellposed.errors import CheckpointError
+
+
+def network() -> torch.nn.Module:
+    return torch.nn.Linear(3, 2)
+
+
+def test_the_networks_hold_the_weights_of_the_file_afterwards(tmp_path):
+    given, made = network(), network()
+    tensors = {f"model/{name}": value.detach() for name, value in given.named_parameters()}
+    save_model(tmp_path / "w.safetensors", tensors, {})
+    start_from({"model": made}, tmp_path / "w.safetensors")
+    for name, value in made.named_parameters():
+        assert torch.equal(value, dict(given.named_parameters())[name])
+
+
+def test_weights_of_another_size_are_refused_by_the_name_of_the_first_that_differs(tmp_path):
+    tensors = {"model/weight": torch.zeros(4, 3), "model/bias": torch.zeros(4)}
+    save_model(tmp_path / "w.safetensors", tensors, {})
+    with pytest.raises(CheckpointError, match="do not fit the network of its recipe"):
+        start_from({"model": network()}, tmp_path / "w.safetensors")
+
+
+def test_a_missing_file_is_an_error_that_names_it(tmp_path):
+    with pytest.raises(CheckpointError, match="nothing\\.safetensors"):
+        start_from({"model": network()}, tmp_path / "nothing.safetensors")
