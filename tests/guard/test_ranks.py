@@ -50,7 +50,7 @@ def outputs(tmp_path: Path, kind: str) -> list[str]:
         )
         for rank in range(2)
     ]
-    results = [worker.communicate(timeout=60) for worker in workers]
+    results = [worker.communicate(timeout=300) for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0], results
     return [out.strip() for out, _ in results]
 
