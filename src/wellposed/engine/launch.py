@@ -144,7 +144,7 @@ def _go_on(run: Run, *, reset_optimizer: bool) -> None:
     if not run.world.leads:
         return
     _write(folder.recipe, dump(run.recipe))
-    if not rows:
+    if run.moving.step == 0 and not rows:
         _begin(run)  # killed before it could say so
     for damage in damaged:
         journal.event(run.moving, "damaged", damage.reason)
