@@ -12,7 +12,7 @@ def slow_steps() -> None:
 
     def slow(self, player, networks, batch, moment):
         if moment.step >= 2:
-            time.sleep(5)
+            time.sleep(8)
         return terms(self, player, networks, batch, moment)
 
     Toy.terms = slow

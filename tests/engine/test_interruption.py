@@ -111,7 +111,7 @@ def test_a_second_request_a_second_later_ends_it_at_once(commands, tmp_path):
     )
     command.wait_for("step 2/")
     command.send(signal.SIGTERM)
-    time.sleep(1.2)
+    time.sleep(2.5)
     command.send(signal.SIGTERM)
     assert command.wait() == -signal.SIGTERM
     assert events(run, "stopped") == []
