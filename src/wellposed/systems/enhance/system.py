@@ -14,7 +14,7 @@ from wellposed.data.corpus import CorpusChoice, open_corpus
 from wellposed.data.sounds import CorpusSounds, Sounds, SyntheticSounds
 from wellposed.engine.recipe import Recipe, Section
 from wellposed.engine.system import Batch, Item, Moment, Networks, System
-from wellposed.metrics.catalogue import metric
+from wellposed.metrics.catalogue import metric, require_packages
 from wellposed.metrics.table import score_pair, write_json
 from wellposed.systems.enhance.model import Bsrnn
 from wellposed.systems.enhance.objective import enhance_terms
@@ -126,6 +126,7 @@ class Enhance(System[EnhanceRecipe]):
         """What is measured at a validation, and which direction is better."""
         always = ("si_sdr_improvement_db", "si_sdr_db", "estoi", "level_error_db")
         names = dict.fromkeys((self.recipe.validation.select, *always))
+        require_packages(names)
         return {name: metric(name).better for name in names}
 
     @torch.no_grad()
