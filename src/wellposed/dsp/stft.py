@@ -91,9 +91,7 @@ class Stft:
         columns = framed.reshape(-1, frames, self.window).transpose(1, 2)
         summed = functional.fold(columns, (1, total), (1, self.window), stride=(1, self.hop))
         start = self.window - self.hop
-        # A copy, no view into the padded signal: that would keep its memory alive, and sharded
-        # networks must not return views.
-        return summed.reshape(*lead, total)[..., start : start + samples].clone()
+        return summed.reshape(*lead, total)[..., start : start + samples]
 
     def _shape(self, like: Tensor) -> Tensor:
         shape = torch.hann_window(self.window, dtype=like.dtype, device=like.device)

@@ -6,6 +6,7 @@ batch; gradients are averaged, so the weights are those of one process with the 
 rounding.
 """
 
+import gc
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -59,6 +60,9 @@ def joined(device: str) -> Iterator[World]:
     try:
         yield World(rank, ranks, chosen)
     finally:
+        # Networks that hold the group go first: else its threads may end the process with it
+        # ("terminate called without an active exception", seen with torch 2.13 and gloo).
+        gc.collect()
         dist.destroy_process_group()
 
 
