@@ -11,6 +11,7 @@ from wellposed.data.mixing import (
     power,
     reshape_sound,
     stretched_length,
+    without_rumble,
 )
 
 RATE = 16000
@@ -129,3 +130,10 @@ def test_reshaping_leaves_its_input_and_response_alone():
     reshape_sound(wave, 1000, response)
     assert (wave == kept[0]).all()
     assert (response == kept[1]).all()
+
+
+@pytest.mark.parametrize(("hz", "gain"), [(10, 0.0), (30, 0.0), (45, 0.5), (60, 1.0), (3000, 1.0)])
+def test_rumble_is_removed_and_voices_pass(hz: int, gain: float):
+    # Whole periods, so that each tone is one bin of the spectrum.
+    tone = np.sin(2 * np.pi * hz * np.arange(16000) / 16000).astype(np.float32)
+    assert np.allclose(without_rumble(tone, 16000), gain * tone, atol=1e-4)

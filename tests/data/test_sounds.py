@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wellposed.data import audio, synthetic
+from wellposed.data import audio, synthetic, synthetic_noise
 from wellposed.data.corpus import Corpus, open_corpus
 from wellposed.data.sounds import CorpusSounds, Sounds, SyntheticSounds, placed
 from wellposed.errors import DataError
@@ -96,7 +96,7 @@ def test_a_corpus_without_noise_gets_synthetic_noise(tmp_path: Path):
     for number in range(40):
         audio.write(tmp_path / f"s{number}" / "a.wav", buzz(0.1, 900), RATE)
     excerpt = CorpusSounds(open_corpus(tmp_path), RATE).noise("train", 3000, rng(1))
-    assert (excerpt.wave == synthetic.noise(3000, RATE, rng(1))).all()
+    assert (excerpt.wave == synthetic_noise.noise(3000, RATE, rng(1))).all()
 
 
 def test_a_split_without_speech_says_so_and_what_to_do(tmp_path: Path):

@@ -1,4 +1,4 @@
-"""Synthetic speech and noise: finite, of known level, seeded, and with speakers kept apart."""
+"""Synthetic speech: finite, of known level, seeded, and with speakers kept apart."""
 
 import itertools
 
@@ -33,9 +33,8 @@ def test_speech_is_finite_and_peaks_at_a_half(rate: int):
 
 
 @pytest.mark.parametrize("samples", [1, 2, 255, 256, 257, 5000])
-def test_speech_and_noise_have_the_length_asked_for(samples: int):
+def test_speech_has_the_length_asked_for(samples: int):
     assert synthetic.speech(3, samples, 16000, rng()).shape == (samples,)
-    assert synthetic.noise(samples, 16000, rng()).shape == (samples,)
 
 
 @pytest.mark.parametrize("rate", [11025, 22050])
@@ -58,16 +57,3 @@ def test_a_voice_belongs_to_its_number_and_what_it_says_to_the_generator():
     assert (synthetic.speech(1, 8000, 16000, rng(5)) == first).all()
     assert not (synthetic.speech(2, 8000, 16000, rng(5)) == first).all()
     assert not (synthetic.speech(1, 8000, 16000, rng(6)) == first).all()
-
-
-@pytest.mark.parametrize("rate", RATES)
-def test_noise_has_unit_power(rate: int):
-    for seed in range(3):
-        wave = synthetic.noise(rate, rate, rng(seed))
-        assert wave.dtype == np.float32
-        assert power(wave) == pytest.approx(1.0, rel=1e-4)
-
-
-def test_noise_is_seeded():
-    assert (synthetic.noise(999, 16000, rng(1)) == synthetic.noise(999, 16000, rng(1))).all()
-    assert not (synthetic.noise(999, 16000, rng(1)) == synthetic.noise(999, 16000, rng(2))).all()

@@ -73,3 +73,13 @@ def test_the_slope_at_silence_is_bounded_as_the_floor_says():
     assert slope == pytest.approx(126, abs=0.2)
     assert estimate.grad is not None
     assert_close(estimate.grad.abs(), torch.full_like(UNIT.real, 2 * slope / 54), rtol=1e-5, atol=0)
+
+
+def test_weights_count_frequencies_and_equal_ones_change_nothing():
+    estimate = 0.5 * UNIT
+    estimate[..., 3] = 0
+    weights = torch.zeros(9, dtype=torch.float64)
+    weights[3] = 9
+    for loss in (compressed_complex, compressed_magnitude):
+        assert_close(loss(estimate, UNIT, weights=weights), loss(0 * UNIT, UNIT))
+        assert_close(loss(estimate, UNIT, weights=torch.ones(9)), loss(estimate, UNIT))

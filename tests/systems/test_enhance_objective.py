@@ -21,7 +21,7 @@ def white(samples: int, batch: int = 1, seed: int = 0) -> Tensor:
 
 
 def total(terms: dict[str, Tensor]) -> Tensor:
-    weights = {"complex": LOSS.complex, "magnitude": LOSS.magnitude, "waveform": LOSS.waveform}
+    weights = Enhance(EnhanceRecipe()).weights("model")
     return torch.stack([weights[name] * term.mean() for name, term in terms.items()]).sum()
 
 
@@ -45,7 +45,7 @@ def test_an_exact_estimate_costs_nothing():
 def test_a_silent_estimate_costs_the_compressed_power_of_the_clean_signal():
     # By hand, from the definition, with one window.
     clean, noisy = white(4000), white(4000, seed=1)
-    terms = enhance_terms(0 * clean, clean, noisy, Loss(windows_ms=(32.0,)), RATE)
+    terms = enhance_terms(0 * clean, clean, noisy, Loss(windows_ms=(32.0,), hearing=False), RATE)
     level = (noisy.square().mean() + 1e-10).sqrt()
     window = torch.hann_window(512).sqrt() / 16  # sqrt(sum of hann) = sqrt(256)
     padded = torch.nn.functional.pad(clean / level, (384, 96 + 384))  # whole hops of 128, and lead
@@ -58,6 +58,8 @@ def test_a_silent_estimate_costs_the_compressed_power_of_the_clean_signal():
     gap = (power + 1e-6) ** 0.15 - 1e-6**0.15
     assert_close(terms["magnitude"], gap.square().mean((1, 2)), rtol=1e-4, atol=0)
     assert_close(terms["waveform"], (clean / level).abs().mean(1))
+    powers = 1e-3 + (clean / level).square().mean(1), torch.tensor([1e-3])
+    assert_close(terms["level"], powers[0].log10() - powers[1].log10())
 
 
 @pytest.mark.parametrize("gain", [0.01, 100.0])

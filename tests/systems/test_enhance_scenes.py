@@ -212,7 +212,7 @@ def test_babble_never_holds_the_target_speaker():
         rate=8000,
         seconds=1.0,
         babble=1.0,
-        coloured=0.0,
+        computed=0.0,
         absent=0.0,
         noises=(0.0, 1.0),
         equalise_db=0.0,

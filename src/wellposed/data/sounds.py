@@ -12,10 +12,10 @@ from typing import Protocol
 
 import numpy as np
 
-from wellposed.data import audio, synthetic
+from wellposed.data import audio, synthetic, synthetic_noise
 from wellposed.data.corpus import Clip, Corpus
 from wellposed.data.keyed import generator
-from wellposed.data.mixing import Wave, dynamic_range_db
+from wellposed.data.mixing import Wave, dynamic_range_db, without_rumble
 from wellposed.data.rooms import synthetic_response
 from wellposed.errors import DataError
 
@@ -60,7 +60,7 @@ class SyntheticSounds:
     """Excerpts that are computed, not recorded: speakers with a few takes each, kept in memory."""
 
     rate: int
-    digest: str = "synthetic/1"
+    digest: str = "synthetic/2"
     _takes: dict[tuple[int, int], Wave] = field(default_factory=dict, repr=False)
 
     def speech(self, split: str, samples: int, rng: np.random.Generator) -> Excerpt:
@@ -72,8 +72,8 @@ class SyntheticSounds:
         return Excerpt(piece, f"s{speaker}", f"take {take}")
 
     def noise(self, split: str, samples: int, rng: np.random.Generator) -> Excerpt:
-        """Draw coloured noise; every draw is a new recording, so splits share none."""
-        return Excerpt(synthetic.noise(samples, self.rate, rng), "coloured", "synthetic")
+        """Draw computed noise; every draw is a new recording, so splits share none."""
+        return Excerpt(synthetic_noise.noise(samples, self.rate, rng), "computed", "synthetic")
 
     def room(self, split: str, rng: np.random.Generator) -> Wave:
         """Draw a synthetic room."""
@@ -164,6 +164,8 @@ class CorpusSounds:
         # of a recording (speaker 445), and a signal-to-noise ratio set with it is off by 15 dB.
         samples = samples - samples.mean(axis=1, keepdims=True)
         wave = audio.resample(samples.mean(axis=0, dtype=np.float32), rate, self.rate)
+        if clip.kind == "speech":
+            wave = without_rumble(wave, self.rate)
         wave.flags.writeable = False
         with self._lock:
             if key not in self._waves:

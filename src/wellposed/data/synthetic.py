@@ -1,4 +1,4 @@
-"""Synthetic speech-like sound and noise, seeded: everything works without a single file.
+"""Synthetic speech-like sound, seeded: everything works without a single file.
 
 Speech-like means what an enhancer can use: voiced syllables with a moving pitch and moving
 formants, unvoiced bursts, pauses. It is not intelligible, and scores on it say nothing about
@@ -40,17 +40,6 @@ def speech(speaker: int, samples: int, rate: int, rng: np.random.Generator) -> W
     shaped = _formants(excitation, vowel * stretch, rate)
     shaped += 0.15 * np.diff(hiss, prepend=0.0) * _per_sample(unvoiced, samples, rate)
     return (0.5 * shaped / (np.abs(shaped).max() + 1e-9)).astype(np.float32)
-
-
-def noise(samples: int, rate: int, rng: np.random.Generator) -> Wave:
-    """Gaussian noise with a random spectral slope that swells slowly; unit power."""
-    spectrum = np.fft.rfft(rng.standard_normal(samples))
-    frequency = np.maximum(np.linspace(0, rate / 2, len(spectrum)), 50.0)
-    spectrum *= (frequency / 1000.0) ** (-rng.uniform(0.0, 1.2))
-    wave = np.fft.irfft(spectrum, n=samples)
-    swell = rng.normal(0, rng.uniform(0.0, 4.0), int(samples / rate * 4) + 3)
-    wave *= 10 ** (_per_sample(swell, samples, rate, 0.25) / 20)
-    return (wave / np.sqrt(np.mean(wave**2))).astype(np.float32)
 
 
 def _syllables(frames: int, rng: np.random.Generator) -> tuple[NDArray, NDArray, NDArray]:
@@ -97,6 +86,6 @@ def _formants(excitation: NDArray, formants: NDArray, rate: int) -> NDArray:
     return out[: len(excitation)]
 
 
-def _per_sample(values: NDArray, samples: int, rate: int, step_s: float = _FRAME_S) -> NDArray:
-    """Join values given every `step_s` seconds by straight lines."""
-    return np.interp(np.arange(samples) / (rate * step_s), np.arange(len(values)), values)
+def _per_sample(values: NDArray, samples: int, rate: int) -> NDArray:
+    """Join values given every 16 ms by straight lines."""
+    return np.interp(np.arange(samples) / (rate * _FRAME_S), np.arange(len(values)), values)

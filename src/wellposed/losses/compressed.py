@@ -21,20 +21,37 @@ It bounds the slope at zero to FLOOR ** ((EXPONENT - 1) / 2) = 126, against 0.3 
 
 
 def compressed_complex(
-    estimate: Tensor, reference: Tensor, exponent: float = EXPONENT, floor: float = FLOOR
+    estimate: Tensor,
+    reference: Tensor,
+    exponent: float = EXPONENT,
+    floor: float = FLOOR,
+    weights: Tensor | None = None,
 ) -> Tensor:
-    """Mean squared distance of `z * |z| ** (exponent - 1)`: magnitude and phase together."""
+    """Mean squared distance of `z * |z| ** (exponent - 1)`: magnitude and phase together.
+
+    `weights` `(bins,)` of mean 1 say how much each frequency counts; None: all alike.
+    """
     gap = _compress(estimate, exponent, floor) - _compress(reference, exponent, floor)
-    return _square(gap).flatten(1).mean(1)
+    return _mean(_square(gap), weights)
 
 
 def compressed_magnitude(
-    estimate: Tensor, reference: Tensor, exponent: float = EXPONENT, floor: float = FLOOR
+    estimate: Tensor,
+    reference: Tensor,
+    exponent: float = EXPONENT,
+    floor: float = FLOOR,
+    weights: Tensor | None = None,
 ) -> Tensor:
-    """Mean squared distance of `|z| ** exponent`: blind to phase."""
+    """Mean squared distance of `|z| ** exponent`: blind to phase. `weights` as above."""
     first = (_square(_wide(estimate)) + floor) ** (exponent / 2)
     second = (_square(_wide(reference)) + floor) ** (exponent / 2)
-    return (first - second).square().flatten(1).mean(1)
+    return _mean((first - second).square(), weights)
+
+
+def _mean(values: Tensor, weights: Tensor | None) -> Tensor:
+    if weights is not None:
+        values = values * weights
+    return values.flatten(1).mean(1)
 
 
 def _compress(spectrum: Tensor, exponent: float, floor: float) -> Tensor:

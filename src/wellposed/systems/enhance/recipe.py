@@ -94,8 +94,8 @@ class Scenes(Section):
     """Relative frequency of 0, 1, 2, 3 noises."""
     babble: Fraction = 0.2
     """Probability that a noise is made of other people's voices (3 to 8 of them)."""
-    coloured: Fraction = 0.15
-    """Probability that a noise is synthetic: filtered Gaussian, slowly swelling."""
+    computed: Fraction = 0.3
+    """Probability that a noise is computed: coloured, rumble, hum, machine or impacts."""
     absent: Fraction = 0.03
     """Share of scenes without any speech: the network must learn to be silent."""
     room: Fraction = 0.15
@@ -116,8 +116,12 @@ class Loss(Section):
     """Compressed complex spectrum: phase and level (weight 0.3: arXiv:2008.06412)."""
     magnitude: Weight = 0.7
     """Compressed magnitude: what is heard as noise left or speech lost (0.7: as above)."""
-    waveform: Weight = 0.1
+    waveform: Weight = 0.02
     """Mean absolute difference of waveforms relative to the mixture's level: SI-SDR."""
+    level: Weight = 0.03
+    """Absolute distance of levels [B]: without it speech comes out 0.7 to 3 dB too quiet."""
+    hearing: bool = True
+    """Weigh the spectra so that every auditory filter counts alike, not every hertz."""
     windows_ms: Annotated[tuple[Positive, ...], Field(min_length=1)] = (16.0, 32.0, 64.0)
     """Windows of the spectra compared [ms], hop a quarter; several, so that no artefact hides."""
 

@@ -21,7 +21,7 @@ from wellposed.data.mixing import (
 )
 from wellposed.data.rooms import reverberate
 from wellposed.data.sounds import Sounds
-from wellposed.data.synthetic import noise as coloured_noise
+from wellposed.data.synthetic_noise import noise as computed_noise
 from wellposed.systems.enhance.recipe import Scenes
 
 PEAK = 0.99
@@ -113,8 +113,8 @@ class EnhanceScenes:
         if kind < recipe.babble:
             voices = int(rng.integers(3, 9))
             wave, name = self._babble(split, length, voices, rng, speaker), f"babble of {voices}"
-        elif kind < recipe.babble + recipe.coloured:
-            wave, name = coloured_noise(length, recipe.rate, rng), "coloured"
+        elif kind < recipe.babble + recipe.computed:
+            wave, name = computed_noise(length, recipe.rate, rng), "computed"
         else:
             excerpt = self.sounds.noise(split, length, rng)
             wave, name = excerpt.wave, f"{excerpt.group}/{excerpt.source}"

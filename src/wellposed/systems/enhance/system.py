@@ -17,7 +17,7 @@ from wellposed.engine.system import Batch, Item, Moment, Networks, System
 from wellposed.metrics.catalogue import metric, require_packages
 from wellposed.metrics.table import score_pair, write_json
 from wellposed.systems.enhance.model import Bsrnn
-from wellposed.systems.enhance.objective import enhance_terms
+from wellposed.systems.enhance.objective import TERMS, enhance_terms
 from wellposed.systems.enhance.recipe import SIZES, EnhanceRecipe
 from wellposed.systems.enhance.scenes import EnhanceScenes
 
@@ -87,9 +87,7 @@ class Enhance(System[EnhanceRecipe]):
     def weights(self, player: str) -> dict[str, float]:
         """Weights of the recipe's loss section."""
         loss = self.recipe.loss
-        return {
-            "complex": loss.complex, "magnitude": loss.magnitude, "waveform": loss.waveform
-        }  # fmt: skip
+        return {name: getattr(loss, name) for name in TERMS}
 
     def measure(self, networks: Networks, item: Item) -> dict[str, float | None]:
         """Score one scene; `noisy/NAME` is the score of the input as it is, for comparison."""
