@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any
 
 from .rules import rule_name
 
@@ -69,7 +70,7 @@ class Finding:
                 severity=Severity(record["severity"]),
                 step=record["step"],
                 since_step=record["since_step"],
-                evidence={key: _SPOKEN.get(v, v) for key, v in record["evidence"].items()},
+                evidence=heard(record["evidence"]),
                 suspects=tuple(Suspect(**each) for each in record["suspects"]),
                 advice=record["advice"],
             )
@@ -92,6 +93,15 @@ def spoken(value: float | int | str) -> float | int | str:
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value
+
+
+def heard(value: Any) -> Any:
+    """Undo `spoken`, anywhere in a tree of dicts and lists."""
+    if isinstance(value, str):
+        return _SPOKEN.get(value, value)
+    if isinstance(value, Mapping):
+        return {key: heard(each) for key, each in value.items()}
+    return [heard(each) for each in value] if isinstance(value, list) else value
 
 
 def _shown(value: float | int | str) -> str:

@@ -32,6 +32,7 @@ def measure(
     parameters: Sequence[Tensor],
     estimate: Tensor | None = None,
     reference: Tensor | None = None,
+    source: Tensor | None = None,
 ) -> Tensor:
     """The row `COLUMNS` + one mean per term, a float32 tensor on the device of the terms.
 

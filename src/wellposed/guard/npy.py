@@ -32,15 +32,23 @@ _ORDER = "<" if sys.byteorder == "little" else ">"
 
 def write(path: Path, tensor: Tensor) -> None:
     """Write a dense tensor of any type, from any device."""
-    local = tensor.detach().to("cpu").resolve_conj().resolve_neg().contiguous()
-    size = local.numel() * local.element_size()
-    raw = ctypes.string_at(local.data_ptr(), size) if size else b""
-    shape = tuple(local.shape)
-    described = {"descr": _descr(local.dtype), "fortran_order": False, "shape": shape}
+    raw = raw_bytes(tensor)
+    described = {
+        "descr": _descr(tensor.dtype),
+        "fortran_order": False,
+        "shape": tuple(tensor.shape),
+    }
     header = f"{described!r}".encode()
     padding = b" " * (-(len(_MAGIC) + 2 + len(header) + 1) % 64) + b"\n"
     length = len(header) + len(padding)
     path.write_bytes(_MAGIC + length.to_bytes(2, "little") + header + padding + raw)
+
+
+def raw_bytes(tensor: Tensor) -> bytes:
+    """The numbers of a dense tensor in C order, without NumPy (waits for the device)."""
+    local = tensor.detach().to("cpu").resolve_conj().resolve_neg().contiguous()
+    size = local.numel() * local.element_size()
+    return ctypes.string_at(local.data_ptr(), size) if size else b""
 
 
 def read(path: Path, dtype: torch.dtype) -> Tensor:

@@ -1,4 +1,4 @@
-"""The guard: one call per step, between the gradients and the optimizer.
+"""The guard: one call per step, between the gradients and the optimizer; one per validation.
 
 The promise with `veto=True`: a loss or gradient that is not finite never reaches the weights,
 and no buffer keeps a trace of it. Without veto nothing is refused and the host never waits,
@@ -13,25 +13,30 @@ from torch import Tensor, nn, optim
 
 from . import ranks
 from .blame import nonfinite, with_evidence
+from .examined import Examined
+from .examiner import Examiner
 from .findings import Finding
 from .finite import FLAGS, Term, bad_gradients, measure
+from .instruments import Watched
 from .locate import Location, Replay, locate
 from .networks import Watchlist, as_models, as_optimizers, plain_module
+from .plan import Plan
 from .recall import Recall
 from .recorder import FlightRecorder
 from .rows import Row, Rows
 from .streak import Streak
 
-STATE_FORMAT = 1
+STATE_FORMAT = 2
 
 
-class Guard:
+class Guard(Examined):
     """Watches one or several networks while they train; see `step`.
 
     `models` and `optimizers` are one of each or dicts by name. `loss_scale` is the
     `get_scale` of a gradient scaler, if there is one: bad gradients under a finite loss and a
     scale above 1 are then its business, counted in `overflows`. `remember=False` lets go of the
-    networks' inputs at once; a replay then needs `step(..., replay=...)`.
+    networks' inputs at once; a replay then needs `step(..., replay=...)`. `plan` is what the
+    run intends; every `look_every` steps the guard looks at more than the row of a step.
     """
 
     def __init__(
@@ -44,9 +49,12 @@ class Guard:
         recorder: FlightRecorder | None = None,
         loss_scale: Callable[[], float] | None = None,
         remember: bool = True,
+        plan: Plan | None = None,
+        look_every: int = 64,
     ) -> None:
-        if read_every < 1:
-            raise ValueError(f"Guard: read_every is {read_every}; wanted 1 or more steps.")
+        for name, value in (("read_every", read_every), ("look_every", look_every)):
+            if value < 1:
+                raise ValueError(f"Guard: {name} is {value}; wanted 1 or more steps.")
         self.models = as_models(models)
         self.findings: list[Finding] = []
         self.overflows = 0
@@ -59,6 +67,10 @@ class Guard:
         self._rows = Rows(1 if veto else read_every)
         self._streak = Streak()
         self._latest: int | None = None
+        watched = Watched(
+            self.models, as_optimizers(optimizers), self._watched, plan or Plan(), look_every
+        )
+        self._examiner = Examiner(watched, self._rows)
 
     @property
     def refused_in_a_row(self) -> int:
@@ -77,6 +89,7 @@ class Guard:
         estimate: Tensor | None = None,
         reference: Tensor | None = None,
         *,
+        source: Tensor | None = None,
         batch: Mapping[str, Any] | None = None,
         replay: Replay | None = None,
     ) -> bool:
@@ -86,19 +99,22 @@ class Guard:
         for each optimizer step; a generator and a critic share the number. With several
         processes every rank gets the same answer, so every rank must call it each step.
 
-        `terms` are the parts of the loss; `batch` is saved if the step is bad (without it,
+        `terms` are the parts of the loss; `source` is what the network was given, where it has
+        the shape of `reference`; `batch` is saved if the step is bad (without it,
         what the networks were given is saved); `replay` does the forward pass of this step
         once more and returns the terms, or their weighted sum, with a graph. It is called
         only for the first bad step in a row.
         """
         parameters = self._watched.named()
-        row = measure(terms, list(parameters.values()), estimate, reference)
+        row = measure(terms, list(parameters.values()), estimate, reference, source)
         self.steps += step != self._latest
         self._latest = step
         if not self._veto:
             self._judge_late(self._rows.add(step, list(terms), row))
+            self._tell(self._examiner.visit(step, accepted=True))
             return True
-        local = self._rows.add(step, list(terms), row)[-1]
+        fresh = self._rows.add(step, list(terms), row)
+        local = fresh[-1]
         agreed = local
         if ranks.several():
             flags = ranks.agree(row[: len(FLAGS)])
@@ -110,6 +126,8 @@ class Guard:
         if not accepted:
             self._recall.buffers.restore()
         self._recall.forget()
+        self._tell(self._examiner.rows(fresh))
+        self._tell(self._examiner.visit(step, accepted))
         return accepted
 
     def read(self) -> list[Finding]:
@@ -141,6 +159,7 @@ class Guard:
             "streak": self._streak.state(),
             "findings": [finding.to_json() for finding in self.findings],
             "history": self._rows.state(),
+            "examiner": self._examiner.state(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -155,6 +174,7 @@ class Guard:
         self._streak.load(state["streak"])
         self.findings = [Finding.from_json(text) for text in state["findings"]]
         self._rows.load(state["history"])
+        self._examiner.load(state["examiner"])
         self._recall.forget()
 
     def _is_overflow(self) -> bool:
@@ -171,6 +191,12 @@ class Guard:
             if self._streak.judge(row.step, not accepted):
                 names = list(self._watched.named())
                 self._found(nonfinite(row, self._rows.trend(row), names), {})
+        self._tell(self._examiner.rows(rows))
+
+    def _tell(self, findings: Sequence[Finding]) -> list[Finding]:
+        for finding in findings:
+            self._found(finding, None)
+        return list(findings)
 
     def _diagnose(
         self,

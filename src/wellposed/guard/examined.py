@@ -1,0 +1,103 @@
+"""What a loop tells the guard beside its steps: forces, critics, codes, validations."""
+
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor, nn
+
+from .evidence import Scores, Validation
+from .examiner import Examiner
+from .findings import Finding
+from .instruments.codes import code_use
+from .instruments.critics import critic_scores
+from .instruments.forces import term_forces
+from .weights import fingerprint, same_weights
+
+
+class Examined:
+    """The part of `Guard` that judges what it is told."""
+
+    models: Mapping[str, nn.Module]
+    _examiner: Examiner
+
+    def _tell(self, findings: Sequence[Finding]) -> list[Finding]:
+        raise NotImplementedError
+
+    def due(self, step: int) -> bool:
+        """Whether the guard looks closely at `step`: `forces` measures only then."""
+        return self._examiner.due(step)
+
+    def forces(self, step: int, terms: Mapping[str, Tensor], estimate: Tensor) -> None:
+        """Before `backward`: which term pulls the estimate where, and how strongly.
+
+        `terms` are *weighted* as the loss sums them, with their graph to `estimate`
+        `(batch, ...)`. One backward pass through the losses alone per term, at due steps only.
+        """
+        if self.due(step):
+            self._tell(self._examiner.note("forces", step, term_forces(terms, estimate)))
+
+    def critic(
+        self,
+        step: int,
+        real: Tensor | None,
+        fake: Tensor | None,
+        *,
+        name: str = "critic",
+        active: bool = True,
+    ) -> None:
+        """Scores of a critic on real and made examples, any shape `(batch, ...)`, higher: real.
+
+        `active=False`: the schedule keeps the critic out of the loss as yet; say so.
+        """
+        table = {name: critic_scores(real, fake, active)}
+        self._tell(self._examiner.note("critics", step, table))
+
+    def codes(self, step: int, indices: Tensor, size: int, *, name: str = "codebook") -> None:
+        """Codes chosen at a step, integers of any shape, out of a codebook of `size`."""
+        self._tell(self._examiner.note("codes", step, {name: code_use(indices, size)}))
+
+    def validate(
+        self,
+        step: int,
+        scores: Scores,
+        *,
+        better: Mapping[str, str],
+        select: str | None = None,
+        trivial: Mapping[str, Scores] | None = None,
+        again: Scores | None = None,
+        items: str = "",
+        levels_db: Sequence[float | None] = (),
+        minimum_gain: float = 0.0,
+        training: Sequence[str] | None = None,
+    ) -> list[Finding]:
+        """Judge a validation: `scores[metric]` has one value an item, None where undefined.
+
+        `better[metric]` is "higher" or "lower"; `select` chooses the best checkpoint; `trivial`
+        holds the scores of outputs that need no network ("silence", "input", "constant");
+        `again` the first items measured twice; `items` names the list; `levels_db` is the gain
+        of each estimate over its reference; `training` names networks that were in training
+        mode (None: those that are now). Returns the new findings.
+        """
+        if training is None:
+            training = [name for name, model in self.models.items() if model.training]
+        validation = Validation(
+            step,
+            scores,
+            better,
+            select,
+            trivial or {},
+            again or {},
+            items,
+            levels_db,
+            minimum_gain,
+            tuple(training),
+            fingerprint(self.models),
+        )
+        return self._tell(self._examiner.validation(validation))
+
+    def kept(self, step: int, weights: Mapping[str, Tensor]) -> list[Finding]:
+        """Compare the weights that are kept as the best with those that were validated.
+
+        `weights` are named `NETWORK/tensor` (`tensor` alone where there is one network).
+        """
+        table = {"weights": {"same": float(same_weights(self.models, weights))}}
+        return self._tell(self._examiner.note("kept", step, table))
