@@ -104,6 +104,25 @@ class Average(Section):
     """Weight of the past at each step: a memory of 1 / (1 - decay) = 200 steps; 0: no average."""
 
 
+class Promise(Section):
+    """Bounds that the mean of a metric must keep; the guard says so when it does not."""
+
+    low: float | None = None
+    """Smallest mean, in the metric's unit; none: no lower bound."""
+    high: float | None = None
+    """Largest mean; none: no upper bound."""
+    step: Annotated[int, Field(ge=0)] = 0
+    """Validations at this step and later are bound."""
+
+    @model_validator(mode="after")
+    def _bounds_something(self) -> Self:
+        low = float("-inf") if self.low is None else self.low
+        high = float("inf") if self.high is None else self.high
+        if not low <= high or (self.low is None and self.high is None):
+            raise ValueError(f"wanted low <= high, one of them at least; found {low} and {high}")
+        return self
+
+
 class Validation(Section):
     """Scores on a fixed list of scenes."""
 
@@ -117,6 +136,8 @@ class Validation(Section):
     """Stop after so many validations that were surely no better than the best; 0: never."""
     minimum_gain: Annotated[float, Field(ge=0)] = 0.0
     """Smallest improvement that counts, in the metric's unit."""
+    criteria: Annotated[dict[str, Promise], tyro.conf.Fixed] = {}
+    """Promises by metric, `level_error_db: {low: -1, high: 1, step: 3000}`: WP408 when broken."""
 
 
 class Phase(Section):

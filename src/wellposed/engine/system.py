@@ -46,6 +46,8 @@ class System(ABC, Generic[R]):
     sizes: ClassVar[Mapping[str, Section]] = {}
     """Presets of the recipe's `model` section by name."""
     players: ClassVar[tuple[Player, ...]] = (Player("model", ("model",)),)
+    level_metric: ClassVar[str | None] = None
+    """The metric that is the gain of an estimate over its reference [dB], if one is."""
 
     def __init__(self, recipe: R) -> None:
         """Keep the recipe; heavy things (a corpus) are opened when first used."""
@@ -90,6 +92,18 @@ class System(ABC, Generic[R]):
     @abstractmethod
     def show_examples(self, networks: Networks, folder: Path) -> None:
         """Write a few validation scenes with estimates below `folder`, for the report."""
+
+    @property
+    def silent_targets(self) -> float:
+        """Declared share of scenes whose target is exactly silent."""
+        return 0.0
+
+    def trivial(self, item: Item) -> Mapping[str, Mapping[str, float | None]]:
+        """Score outputs that need no network on one scene: "silence", "input", "constant".
+
+        Metrics are named as in `measure`; what is not named is not compared.
+        """
+        return {}
 
     def collate(self, items: Sequence[Item]) -> Batch:
         """Stack items along a new first axis."""

@@ -31,6 +31,7 @@ class Enhance(System[EnhanceRecipe]):
     name = "enhance"
     recipe_type: ClassVar[type[Recipe]] = EnhanceRecipe
     sizes: ClassVar[Mapping[str, Section]] = SIZES
+    level_metric: ClassVar[str | None] = "level_error_db"
 
     def with_recipe(self, recipe: EnhanceRecipe) -> "Enhance":
         """Return this system under another recipe, sharing the opened corpus."""
@@ -64,6 +65,11 @@ class Enhance(System[EnhanceRecipe]):
         """Digest of the corpus, or the version of the synthesis."""
         return self.sounds.digest
 
+    @property
+    def silent_targets(self) -> float:
+        """Share of scenes without speech, as the recipe says."""
+        return self.recipe.scenes.absent
+
     @cached_property
     def scenes(self) -> EnhanceScenes:
         """All scenes of this recipe by number."""
@@ -94,6 +100,11 @@ class Enhance(System[EnhanceRecipe]):
         scores = self._scores(item, _estimate(networks, item["noisy"]))
         before = self._untreated(item)
         return scores | {f"noisy/{name}": value for name, value in before.items()}
+
+    def trivial(self, item: Item) -> Mapping[str, Mapping[str, float | None]]:
+        """Score silence, and the noisy input as it is."""
+        silence = self._scores(item, torch.zeros_like(item["noisy"]))
+        return {"silence": silence, "input": self._untreated(item)}
 
     def _untreated(self, item: Item) -> dict[str, float | None]:
         """Scores of the noisy input, computed once per scene: validations repeat their scenes."""
