@@ -17,7 +17,7 @@ def hearing_weights(bins: int, rate: int, device: torch.device | None = None) ->
     """Weights `(bins,)` from 0 to rate / 2, mean 1, that make every auditory filter count alike.
 
     Bins of equal width count the octave from 4 to 8 kHz as half of all that is heard; it holds
-    5 of the 33 filters below 8 kHz.
+    6 of the 33 filters below 8 kHz.
     """
     frequency = torch.linspace(0.0, rate / 2, bins, device=device)
     density = 1 / erb_hz(frequency)
