@@ -19,6 +19,7 @@ from wellposed.engine.recipe import Optimizer
 from wellposed.engine.run import Run
 from wellposed.engine.runfolder import RunFolder
 from wellposed.systems.enhance import system as enhance_system
+from wellposed.systems.enhance.objective import TERMS
 from wellposed.systems.enhance.system import Enhance
 
 
@@ -146,7 +147,7 @@ def test_in_bfloat16_the_network_is_narrow_and_spectra_and_losses_are_not(tmp_pa
     assert outputs["taps"] == torch.complex64
     assert outputs[""] == torch.float32
     assert spectra == {torch.float32, torch.complex64}
-    assert compared == dict.fromkeys(("complex", "magnitude", "waveform"), torch.float32)
+    assert compared == dict.fromkeys(TERMS, torch.float32)
     assert {value.dtype for value in values.values()} == {torch.float32}
     for parameter in run.networks["model"].parameters():
         assert parameter.dtype == torch.float32

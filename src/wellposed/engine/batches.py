@@ -39,6 +39,10 @@ class Batches:
         system = self.system_at(step)
         return system.collate([system.item("train", n) for n in self._numbers(step)])
 
+    def keys(self, step: int) -> list[int]:
+        """Return the scene numbers of this rank's share of batch `step`: what names its data."""
+        return list(self._numbers(step))
+
     def stream(self, start: int, stop: int) -> Iterator[Batch]:
         """Yield the batches of steps `start` to `stop - 1`, rendered two batches ahead."""
         training = self._system.recipe.training

@@ -9,7 +9,7 @@ import errno
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ class History:
 
     def append(self, row: Mapping[str, Any]) -> None:
         """Write one row. Raises RunError: disk full; the rows before stay whole."""
-        line = json.dumps(_spoken(row), allow_nan=False, separators=(",", ":")).encode() + b"\n"
+        line = _line(row)
         try:
             with self.path.open("ab", buffering=0) as file:
                 before = file.seek(0, os.SEEK_END)
@@ -61,6 +61,14 @@ class History:
             if len(kept) < len(lines):
                 with replacing(self.path) as file:
                     file.write(b"".join(kept))
+        except OSError as error:
+            raise self._refused(error) from error
+
+    def rewrite(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Hold these rows and no others. Raises RunError: disk full or not writable."""
+        try:
+            with replacing(self.path) as file:
+                file.writelines(map(_line, rows))
         except OSError as error:
             raise self._refused(error) from error
 
@@ -106,6 +114,10 @@ def _row(line: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return row if isinstance(row, dict) else None
+
+
+def _line(row: Mapping[str, Any]) -> bytes:
+    return json.dumps(_spoken(row), allow_nan=False, separators=(",", ":")).encode() + b"\n"
 
 
 def _spoken(value: Any) -> Any:

@@ -109,9 +109,8 @@ class Journal:
         self._since, self._told = (moving.seconds, moving.step), len(moving.guard.findings)
         if self._leads:
             self._history.truncate_after(moving.step)
-            # A finding bears the number of its step, which begins at 0: number n is in the
-            # checkpoints from n + 1 on.
-            self._findings.truncate_after(moving.step - 1)
+            # The guard's state holds all findings up to the checkpoint, whatever step they bear.
+            self._findings.rewrite(json.loads(each.to_json()) for each in moving.guard.findings)
 
     def __enter__(self) -> "Journal":
         """Return itself."""

@@ -57,21 +57,21 @@ class Stepper:
                 group["lr"] = rate
             prefix = "" if len(system.players) == 1 else f"{player.name}/"
             self.clear()
-            terms = self.backward(system, player, batch, number)
+            told = self.backward(system, player, batch, number)
             self.scaler.unscale_(optimizer)
-            named = {prefix + name: value for name, value in terms.items()}
             # Under accumulation the replay is of the whole batch at once: same scenes.
             replay = partial(self._replay, system, player, batch, number)
             overflows = self.guard.overflows
-            if not self.guard.step(number, named, batch=batch, replay=replay):
+            items = {prefix + name: value for name, value in told.items.items()}
+            if not self.guard.step(number, items, **told.shown, batch=batch, replay=replay):
                 self.scaler.update()
                 self.clear()
                 return None
             parameters = [p for group in optimizer.param_groups for p in group["params"]]
             norm = clip_grad_norm_(parameters, self.recipe.optimizer.clip_norm)
             self.scaler.step(optimizer)
-            values.update({f"loss/{name}": value for name, value in named.items()})
-            values[prefix + "loss"] = _weighted(system, player, terms)
+            values |= {f"loss/{prefix}{name}": value for name, value in told.means.items()}
+            values[prefix + "loss"] = _total(_weighted(system, player, told.means))
             if self.guard.overflows == overflows:
                 values[prefix + "gradient_norm"] = whole(norm.detach())
         self.scaler.update()
@@ -82,42 +82,96 @@ class Stepper:
         for optimizer in self.optimizers.values():
             optimizer.zero_grad(set_to_none=True)
 
-    def backward(
-        self, system: System[Any], player: Player, batch: Batch, number: int
-    ) -> dict[str, Tensor]:
-        """Accumulate the gradient over the pieces of the batch; return mean terms."""
+    def backward(self, system: System[Any], player: Player, batch: Batch, number: int) -> "Told":
+        """Accumulate the gradient over the pieces of the batch."""
         pieces = self.recipe.training.accumulate
         split = {key: value.chunk(pieces) for key, value in batch.items()}
+        items: dict[str, list[Tensor]] = {}
+        shown: dict[str, list[Tensor]] = {}
         totals: dict[str, Tensor] = {}
         for index in range(pieces):
             piece = {key: chunks[index].to(self.world.device) for key, chunks in split.items()}
-            terms = self.terms(system, player, piece, number, index)
-            loss = _weighted(system, player, terms) / pieces
-            self.scaler.scale(loss).backward()
+            terms, moment = self.terms(system, player, piece, number, index)
+            weighted = _weighted(system, player, {k: value.mean() for k, value in terms.items()})
+            if index == 0:
+                self._look(system, player, weighted, moment)
+            self.scaler.scale(_total(weighted) / pieces).backward()
             for name, value in terms.items():
-                totals[name] = totals.get(name, 0) + value.detach() / pieces
-        return {name: mean_over_ranks(value, self.world) for name, value in totals.items()}
+                items.setdefault(name, []).append(value.detach().reshape(-1))
+                totals[name] = totals.get(name, 0) + value.detach().mean() / pieces
+            for name, signal in moment.shown.items():
+                shown.setdefault(name, []).append(signal.detach())
+        return Told(
+            {name: mean_over_ranks(value, self.world) for name, value in totals.items()},
+            {name: _joined(parts) for name, parts in items.items()},
+            {name: _joined(parts) for name, parts in shown.items()},
+        )
 
     def terms(
         self, system: System[Any], player: Player, piece: Batch, number: int, index: int
-    ) -> dict[str, Tensor]:
-        """Mean terms of a piece; draws depend on (seed, step, piece, rank) alone."""
+    ) -> tuple[dict[str, Tensor], Moment]:
+        """Terms of a piece, one value a scene; draws depend on (seed, step, piece, rank) alone."""
         keys = ("step", number, index, self.world.rank)
         seed_global(self.recipe.seed, *keys)
         moment = Moment(number, generator(self.world.device, self.recipe.seed, *keys))
         dtype = AUTOCAST[self.recipe.training.precision]
         with torch.autocast(self.world.device.type, dtype, enabled=dtype is not None):
             terms = system.terms(player.name, self.networks, piece, moment)
-        return {name: value.mean() for name, value in terms.items()}
+        return terms, moment
+
+    def _look(
+        self,
+        system: System[Any],
+        player: Player,
+        weighted: Mapping[str, Tensor],
+        moment: Moment,
+    ) -> None:
+        """Let the guard look at what exists before the backward pass, on this rank alone."""
+        number, guard = moment.step, self.guard
+        for name, (real, fake, active) in moment.critics.items():
+            guard.critic(number, real, fake, name=name, active=active)
+        for name, (indices, size) in moment.chosen.items():
+            guard.codes(number, indices, size, name=name)
+        estimate = moment.shown.get("estimate")
+        # FSDP's hooks on the output would take this for the backward pass itself.
+        sharded = self.world.ranks > 1 and self.recipe.training.strategy == "fsdp"
+        if estimate is None or not estimate.requires_grad or sharded or not guard.due(number):
+            return
+        # A term that the recipe weighs and nobody has computed pulls nowhere.
+        absent = {name: torch.zeros(()) for name in system.weights(player.name)}
+        guard.forces(number, absent | dict(weighted), estimate)
 
     def _replay(
         self, system: System[Any], player: Player, batch: Batch, number: int
     ) -> dict[str, Tensor]:
         """Do the forward pass of a step again, for the guard to look for the first culprit."""
         whole_batch = {key: value.to(self.world.device) for key, value in batch.items()}
-        return self.terms(system, player, whole_batch, number, 0)
+        terms, _ = self.terms(system, player, whole_batch, number, 0)
+        return {name: value.mean() for name, value in terms.items()}
 
 
-def _weighted(system: System[Any], player: Player, terms: Mapping[str, Tensor]) -> Tensor:
+@dataclass(frozen=True)
+class Told:
+    """What the backward pass of a player has measured; nothing here has a graph."""
+
+    means: dict[str, Tensor]
+    """Unweighted terms, means over the global batch."""
+    items: dict[str, Tensor]
+    """Unweighted terms, one value for every scene of this rank."""
+    shown: dict[str, Tensor]
+    """Signals of this rank's scenes that the system has shown: see `Moment.show`."""
+
+
+def _weighted(
+    system: System[Any], player: Player, means: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
     weights = system.weights(player.name)
-    return torch.stack([weights[name] * value for name, value in terms.items()]).sum()
+    return {name: weights[name] * value for name, value in means.items()}
+
+
+def _total(weighted: Mapping[str, Tensor]) -> Tensor:
+    return torch.stack(list(weighted.values())).sum()
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts)

@@ -17,6 +17,7 @@ from wellposed.engine import checkpoint
 from wellposed.engine.average import WeightAverage
 from wellposed.engine.batches import Batches
 from wellposed.engine.distributed import World, forget_gathered, whole, wrap
+from wellposed.engine.intent import plan_of
 from wellposed.engine.journal import Journal
 from wellposed.engine.modelfile import save_model
 from wellposed.engine.optimise import Stepper, make_optimizer
@@ -68,9 +69,10 @@ class Run:
             self.networks,
             optimizers,
             veto=True,
-            recorder=FlightRecorder(folder.alarms) if alarms else None,
+            recorder=FlightRecorder(folder.alarms, keys=self.batches.keys) if alarms else None,
             loss_scale=scaler.get_scale if half else None,
             remember=False,
+            plan=plan_of(recipe, silent_targets=self._silent_targets()),
         )
         select = recipe.validation.select
         self.moving = Moving(
@@ -145,6 +147,12 @@ class Run:
         else:
             moving.average.update()
             self.journal.collect(values)
+            self.journal.findings(moving)
+
+    def _silent_targets(self) -> float:
+        """Return the largest share of silent references that a phase declares."""
+        begins = (0, *(phase.from_step for phase in self.recipe.curriculum))
+        return max(self.batches.system_at(step).silent_targets for step in begins)
 
     def _announce_phase(self) -> None:
         # Before the checkpoint of this step, so that a resumed run does not say it again.

@@ -6,7 +6,7 @@ what is wanted (named terms); what is measured (the metric that chooses is no lo
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
@@ -32,10 +32,46 @@ class Player:
 
 @dataclass(frozen=True)
 class Moment:
-    """When a step happens, and the generator for its draws (noise, masks, dropout)."""
+    """When a step happens, the generator for its draws, and what the guard may see of it.
+
+    `terms` may call `show`, `critic` and `codes`; nothing that is learned depends on them.
+    """
 
     step: int
     generator: torch.Generator
+    shown: dict[str, Tensor] = field(default_factory=dict)
+    critics: dict[str, tuple[Tensor | None, Tensor | None, bool]] = field(default_factory=dict)
+    chosen: dict[str, tuple[Tensor, int]] = field(default_factory=dict)
+
+    def show(
+        self,
+        *,
+        estimate: Tensor | None = None,
+        reference: Tensor | None = None,
+        source: Tensor | None = None,
+    ) -> None:
+        """Let the guard see what the terms compare, `(batch, ...)` each.
+
+        `estimate` with its graph, as the terms got it; `source` is what the network was given,
+        where it has the shape of `reference`.
+        """
+        signals = {"estimate": estimate, "reference": reference, "source": source}
+        self.shown.update({name: each for name, each in signals.items() if each is not None})
+
+    def critic(
+        self,
+        real: Tensor | None,
+        fake: Tensor | None,
+        *,
+        name: str = "critic",
+        active: bool = True,
+    ) -> None:
+        """Let the guard see a critic's scores `(batch, ...)`, higher: real; see `Guard.critic`."""
+        self.critics[name] = (real, fake, active)
+
+    def codes(self, indices: Tensor, size: int, *, name: str = "codebook") -> None:
+        """Let the guard see which codes of a codebook of `size` were chosen."""
+        self.chosen[name] = (indices, size)
 
 
 class System(ABC, Generic[R]):

@@ -15,7 +15,7 @@ from . import ranks
 from .blame import nonfinite, with_evidence
 from .examined import Examined
 from .examiner import Examiner
-from .findings import Finding
+from .findings import Finding, Severity
 from .finite import FLAGS, Term, bad_gradients, measure
 from .instruments import Watched
 from .locate import Location, Replay, locate
@@ -231,9 +231,11 @@ class Guard(Examined):
         return contents
 
     def _found(self, finding: Finding, contents: Mapping[str, Any] | None) -> None:
+        rows = list(self._rows.history)
         if self._recorder is not None and contents is not None:
-            saved = self._recorder.save(finding, contents, list(self._rows.history))
-            finding = with_evidence(finding, **saved)
+            finding = with_evidence(finding, **self._recorder.save(finding, contents, rows))
+        elif self._recorder is not None and finding.severity is not Severity.INFO:
+            finding = with_evidence(finding, **self._recorder.note(finding, rows))
         self.findings.append(finding)
 
 

@@ -85,6 +85,7 @@ class Enhance(System[EnhanceRecipe]):
     ) -> dict[str, Tensor]:
         """Compare the estimate, made from the noisy side alone, with the clean side."""
         estimate = networks["model"](batch["noisy"])
+        moment.show(estimate=estimate, reference=batch["clean"], source=batch["noisy"])
         recipe = self.recipe
         return enhance_terms(
             estimate, batch["clean"], batch["noisy"], recipe.loss, recipe.scenes.rate
