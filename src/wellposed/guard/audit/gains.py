@@ -1,0 +1,171 @@
+"""The loss over nine decades of level: best gain, dead zones, an end without a bottom."""
+
+import math
+
+from ..findings import Severity
+from .asked import Slope
+from .bench import Bench
+from .verdict import Answer, Part, bad
+
+DECADES = (-6, 3)
+PER_DECADE = 4
+"""Gains per decade; between a tenth and ten twice as many, where the best gain is sought."""
+
+SLOPES_DB = (-120, -100, -78, -70, -60, -50, -40, -30, -20, -10, -6, 6, 20, 40)
+"""Gains whose gradient is asked [dB]."""
+
+FAINT = 1e-7
+"""A gradient below this share of an ordinary one is lost when float32 adds them (2 ** -24)."""
+
+
+def gain_part(bench: Bench) -> Part:
+    """Follow the good estimate over all gains."""
+    gains = _gains()
+    losses = {gain: bench.asked.value(gain * bench.good, bench.reference) for gain in gains}
+    levels = sorted({*SLOPES_DB, bench.quietest_db}) if bench.quietest_db > -120 else SLOPES_DB
+    slopes = {db: bench.asked.slope(10 ** (db / 20) * bench.good, bench.reference) for db in levels}
+    inner = [losses[gain] for gain in gains if 0.1 <= gain <= 10]
+    anchored = max(inner) - min(inner) > 10 * bench.scale.ulp
+    best = min(losses, key=lambda gain: losses[gain])
+    answers = [_level(bench, losses, best, anchored), *_dead(bench, slopes)]
+    numbers = {
+        "best_gain": best if anchored else math.nan,
+        "half_gain_change": _relative(bench, bench.change(0.5 * bench.good)),
+        "least_loss_over_gains": min(losses.values()),
+        "loss_over_gain_db": {f"{20 * math.log10(g):.0f}": each for g, each in losses.items()},
+        "slope_over_gain_db": {
+            f"{db:g}": float((each.gradient * 10 ** (db / 20) * bench.good).sum())
+            for db, each in slopes.items()
+        },
+    }
+    return Part(answers, numbers)
+
+
+def _relative(bench: Bench, change: float) -> float:
+    return change / bench.scale.span if bench.scale.span else math.inf
+
+
+def _gains() -> list[float]:
+    low, high = DECADES
+    wide = {k * 2 for k in range(low * PER_DECADE, high * PER_DECADE + 1)}
+    fine = set(range(-2 * PER_DECADE, 2 * PER_DECADE + 1))
+    return [10 ** (k / (2 * PER_DECADE)) for k in sorted(wide | fine)]
+
+
+def _level(bench: Bench, losses: dict[float, float], best: float, anchored: bool) -> Answer:
+    if not anchored:
+        if "gain" in bench.declared:
+            return Answer("uniqueness", "blind to gain, as declared")
+        return bad(
+            "uniqueness",
+            "WP202",
+            bench.severity(Severity.FAIL, Severity.INFO),
+            "any level costs the same: a tenth or ten times the estimate changes only rounding",
+            {"subject": "gain", "change": 0.0, "rounding": bench.scale.ulp},
+            suspects=(("a ratio that cancels the level", "scale the estimate alone by 0.1"),),
+            advice="a level term, an output normalised by contract, or --invariances gain",
+        )
+    paid = losses[1.0] - losses[best]
+    if not 0.5 <= best <= 2 and paid > bench.scale.tolerance:
+        return _misplaced(bench, losses, best, paid)
+    return Answer("uniqueness", f"the best gain is {best:.2g} ({20 * math.log10(best):+.1f} dB)")
+
+
+def _misplaced(bench: Bench, losses: dict[float, float], best: float, paid: float) -> Answer:
+    ends = min(losses), max(losses)
+    low, high = sorted(losses)[:2], sorted(losses, reverse=True)[:2]
+    nearest = low if best == ends[0] else high
+    falling = best in ends and losses[nearest[0]] < losses[nearest[1]] - bench.scale.ulp
+    where = "and still falls there" if falling else "is the best level"
+    return bad(
+        "uniqueness",
+        "WP101" if best < 1 else "WP111",
+        bench.severity(Severity.FAIL, Severity.WARN),
+        f"a gain of {best:.1g} ({20 * math.log10(best):+.0f} dB) {where} for a good estimate: it "
+        f"costs {paid:.3g} less",
+        {
+            "subject": "level",
+            "best_gain": best,
+            "saved": paid,
+            "tolerance": bench.scale.tolerance,
+            "still_falling": int(falling),
+        },
+        suspects=(
+            ("a term that falls with the level", "audit the terms one by one"),
+            ("weights between terms", "halve the weight of the term that falls with the level"),
+        ),
+        advice="levels relative to the reference, in a term that is least at the right level",
+    )
+
+
+def _dead(bench: Bench, slopes: dict[float, Slope]) -> list[Answer]:
+    """Levels without gradient: with a better place to go (no escape), or without (a hinge)."""
+    if not any(each.connected for each in slopes.values()):
+        return [
+            bad(
+                "existence",
+                "WP103",
+                Severity.FAIL,
+                "the loss has no gradient at the estimate anywhere",
+                {"subject": "graph", "connected": 0},
+                suspects=(("detach() or no_grad() on the way", "print loss.grad_fn"),),
+                advice="let the estimate reach the loss without detach, item or numpy",
+            )
+        ]
+    target = bench.asked.value(bench.reference, bench.reference)
+    stuck, hinged = [], []
+    for db, slope in slopes.items():
+        size = bench.outweighs(slope)
+        better = target < slope.value - bench.scale.tolerance
+        if (size == 0 or size < FAINT) and better:
+            stuck.append(db)
+        elif size == 0 and db != 0:
+            hinged.append(db)
+    made = [_stuck(bench, stuck, slopes), _hinged(bench, hinged)]
+    answers = [each for each in made if each is not None]
+    if answers:
+        return answers
+    said = f"the gradient leads on from every level between {bench.quietest_db:.0f} and +40 dB"
+    return [Answer("existence", said)]
+
+
+def _stuck(bench: Bench, stuck: list[float], slopes: dict[float, Slope]) -> Answer | None:
+    inside = [db for db in stuck if db >= bench.quietest_db]
+    if not inside:
+        return None
+    return bad(
+        "existence",
+        "WP103",
+        bench.severity(Severity.FAIL, Severity.WARN),
+        f"no gradient for estimates {_span(inside)}, although the reference costs less",
+        {
+            "subject": "level",
+            "from_db": min(inside),
+            "to_db": max(inside),
+            "loss_there": slopes[inside[0]].value,
+            "loss_at_reference": bench.asked.value(bench.reference, bench.reference),
+        },
+        suspects=(("a clamp on the level or the spectrum", "audit with the clamp taken out"),),
+        advice="add a small constant instead of clamping, so that a slope remains",
+    )
+
+
+def _hinged(bench: Bench, hinged: list[float]) -> Answer | None:
+    inside = [db for db in hinged if db >= bench.quietest_db]
+    if not inside:
+        return None
+    return bad(
+        "existence",
+        "WP102",
+        bench.severity(Severity.FAIL, Severity.WARN),
+        f"the gradient is exactly zero for estimates {_span(inside)}, none of them the reference",
+        {"subject": "level", "from_db": min(inside), "to_db": max(inside)},
+        suspects=(("a hinge (relu, threshold)", "audit with the hinge taken out"),),
+        advice="a soft form, or another term that has a slope where this one has none",
+    )
+
+
+def _span(levels: list[float]) -> str:
+    if len(levels) == 1:
+        return f"at {levels[0]:+.0f} dB"
+    return f"from {min(levels):+.0f} to {max(levels):+.0f} dB re the reference"
