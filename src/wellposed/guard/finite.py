@@ -12,14 +12,17 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from .dense import plain
+from .signals import LARGEST, SIGNALS, measure_largest, measure_signals
+
 FLAGS = ("terms_finite", "gradients_finite")
 COLUMNS = (
     *FLAGS,
     "gradient_norm",
     "bad_gradients",
     "first_bad_gradient",
-    "estimate_rms",
-    "reference_rms",
+    *SIGNALS,
+    *LARGEST,
 )
 TERM = "term/"
 
@@ -32,14 +35,13 @@ def measure(
     parameters: Sequence[Tensor],
     estimate: Tensor | None = None,
     reference: Tensor | None = None,
-    source: Tensor | None = None,
 ) -> Tensor:
     """The row `COLUMNS` + one mean per term, a float32 tensor on the device of the terms.
 
     `first_bad_gradient` is an index into `parameters`: the last one that is bad, since backward
-    goes through them from the end; -1 when none is. Without estimate or reference their RMS
-    is 0. Terms of any shape count with their mean; a missing gradient (None) with norm 0. Of a
-    sharded gradient (DTensor) the local shard is measured, so `gradient_norm` is then local.
+    goes through them from the end; -1 when none is. Terms of any shape count with their mean; a
+    missing gradient (None) with norm 0. Of a sharded gradient (DTensor) the local shard is
+    measured, so `gradient_norm` is then local. `signals.py` says what the other columns are.
     """
     device = _device(terms.values(), parameters)
     values = [_mean(term, device) for term in terms.values()]
@@ -48,15 +50,9 @@ def measure(
     total = torch.linalg.vector_norm(norms)
     bad = ~norms.isfinite()
     first = torch.where(bad, order, torch.full_like(order, -1)).max()
-    row = [
-        terms_finite.float(),
-        total.isfinite().float(),
-        total,
-        bad.sum().float(),
-        first,
-        _rms(estimate, device),
-        _rms(reference, device),
-    ]
+    row = [terms_finite.float(), total.isfinite().float(), total, bad.sum().float(), first]
+    row += measure_signals(estimate, reference, device)
+    row += measure_largest(list(terms.values()), device)
     return torch.stack(row + values)
 
 
@@ -74,18 +70,6 @@ def all_finite(tensor: Tensor) -> bool:
     if not (tensor.is_floating_point() or tensor.is_complex()):
         return True
     return bool(plain(tensor.detach()).isfinite().all())
-
-
-def plain(tensor: Tensor) -> Tensor:
-    """The numbers of a tensor as a dense, real, local one: shard, sparse values, re and im."""
-    if type(tensor) is not Tensor and hasattr(tensor, "to_local"):
-        tensor = tensor.to_local()
-    if tensor.layout == torch.sparse_coo:
-        # Entries that share an index are summed: only the sum reaches the weights.
-        tensor = tensor.coalesce().values()
-    elif tensor.layout != torch.strided:
-        tensor = tensor.values()
-    return torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
 
 
 def _norms(parameters: Sequence[Tensor], device: torch.device) -> tuple[Tensor, Tensor]:
@@ -111,14 +95,6 @@ def _mean(term: Term, device: torch.device) -> Tensor:
     if not isinstance(term, Tensor):
         return torch.full((), float(term), device=device)
     return plain(term).to(device, torch.float32).mean()
-
-
-def _rms(signal: Tensor | None, device: torch.device) -> Tensor:
-    if signal is None:
-        return torch.zeros((), device=device)
-    numbers = plain(signal)
-    norm = torch.linalg.vector_norm(numbers.float()) / max(numbers.numel(), 1) ** 0.5
-    return norm.to(device)
 
 
 def _device(terms: Iterable[Term], parameters: Sequence[Tensor]) -> torch.device:

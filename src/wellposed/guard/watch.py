@@ -106,7 +106,7 @@ class Guard(Examined):
         only for the first bad step in a row.
         """
         parameters = self._watched.named()
-        row = measure(terms, list(parameters.values()), estimate, reference, source)
+        row = measure(terms, list(parameters.values()), estimate, reference)
         self.steps += step != self._latest
         self._latest = step
         if not self._veto:
