@@ -48,6 +48,8 @@ class Validation:
     """Networks that were in training mode while this was measured."""
     weights: str = ""
     """Fingerprint of the weights that were measured."""
+    losses: Mapping[str, float] = field(default_factory=dict)
+    """Mean of every term over the steps since the validation before, as far as they are kept."""
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> "Validation":
@@ -81,6 +83,12 @@ class Evidence:
         self.records.setdefault(kind, deque(maxlen=KEPT)).append(record)
         self.step = record.step
 
+    def judge(self, validation: Validation) -> None:
+        """Take in a validation."""
+        self.validations.append(validation)
+        del self.validations[:-KEPT]
+        self.step = validation.step
+
     def state(self) -> dict[str, Any]:
         """Everything but the rows and the plan, as strict JSON values."""
         return spoken_tree(
@@ -90,7 +98,7 @@ class Evidence:
                     kind: [asdict(each) for each in records]
                     for kind, records in self.records.items()
                 },
-                "validations": [asdict(each) for each in self.validations[-KEPT:]],
+                "validations": _shortened(self.validations),
             }
         )
 
@@ -103,7 +111,23 @@ class Evidence:
             )
             for kind, records in state["records"].items()
         }
-        self.validations = [Validation.from_json(each) for each in state["validations"]]
+        self.validations = []
+        for each in state["validations"]:
+            if each["trivial"] is None:
+                each = {**each, "trivial": self.validations[-1].trivial}
+            self.validations.append(Validation.from_json(each))
+
+
+def _shortened(validations: Sequence[Validation]) -> list[dict[str, Any]]:
+    # Scores of trivial outputs are the same as a rule, and longer than all others.
+    told: list[dict[str, Any]] = []
+    before = ""
+    for each in validations:
+        # By their digits, because no NaN equals another.
+        trivial = repr(each.trivial)
+        told.append({**asdict(each), "trivial": None} if trivial == before else asdict(each))
+        before = trivial
+    return told
 
 
 def spoken_tree(value: Any) -> Any:

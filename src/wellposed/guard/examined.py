@@ -10,7 +10,7 @@ from .findings import Finding
 from .instruments.codes import code_use
 from .instruments.critics import critic_scores
 from .instruments.forces import term_forces
-from .weights import fingerprint, same_weights
+from .weights import fingerprint, fingerprint_of, same_weights
 
 
 class Examined:
@@ -20,6 +20,10 @@ class Examined:
     _examiner: Examiner
 
     def _tell(self, findings: Sequence[Finding]) -> list[Finding]:
+        raise NotImplementedError
+
+    def read(self) -> list[Finding]:
+        """Judge the rows that still wait on the device."""
         raise NotImplementedError
 
     def due(self, step: int) -> bool:
@@ -77,17 +81,18 @@ class Examined:
         of each estimate over its reference; `training` names networks that were in training
         mode (None: those that are now). Returns the new findings.
         """
+        self.read()
         if training is None:
             training = [name for name, model in self.models.items() if model.training]
         validation = Validation(
             step,
-            scores,
-            better,
+            _plain(scores),
+            dict(better),
             select,
-            trivial or {},
-            again or {},
+            {name: _plain(each) for name, each in (trivial or {}).items()},
+            _plain(again or {}),
             items,
-            levels_db,
+            _plain({"": levels_db})[""],
             minimum_gain,
             tuple(training),
             fingerprint(self.models),
@@ -95,9 +100,27 @@ class Examined:
         return self._tell(self._examiner.validation(validation))
 
     def kept(self, step: int, weights: Mapping[str, Tensor]) -> list[Finding]:
-        """Compare the weights that are kept as the best with those that were validated.
+        """Compare the weights that are kept as the best of `step` with those validated then.
 
-        `weights` are named `NETWORK/tensor` (`tensor` alone where there is one network).
+        `weights` are named `NETWORK/tensor` (`tensor` alone where there is one network). Without
+        a validation at `step` the last one counts; before the first the weights of now.
         """
-        table = {"weights": {"same": float(same_weights(self.models, weights))}}
-        return self._tell(self._examiner.note("kept", step, table))
+        live = same_weights(self.models, weights)
+        past = self._examiner.evidence.validations
+        judged = next((each for each in reversed(past) if each.step == step), None)
+        judged = judged or (past[-1] if past else None)
+        same = live if judged is None else judged.weights == fingerprint_of(self.models, weights)
+        table = {
+            "same": float(same),
+            "live": float(live),
+            "validated_step": float(step if judged is None else judged.step),
+        }
+        return self._tell(self._examiner.note("kept", step, {"weights": table}))
+
+
+def _plain(scores: Scores) -> dict[str, list[float | None]]:
+    """Scores as they survive JSON, whatever kind of number they were."""
+    return {
+        metric: [None if value is None else float(value) for value in values]
+        for metric, values in scores.items()
+    }

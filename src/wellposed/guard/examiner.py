@@ -1,12 +1,16 @@
 """From measurements to findings: keeps the evidence, asks the checks, reports each fault once."""
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from statistics import fmean
 from typing import Any
 
 from . import instruments
 from .checks import looks
 from .evidence import Evidence, Record, Table, Validation
 from .findings import Finding
+from .finite import TERM
 from .rows import Row, Rows
 
 
@@ -44,8 +48,7 @@ class Examiner:
 
     def validation(self, validation: Validation) -> list[Finding]:
         """Take in a validation; new findings."""
-        self.evidence.validations.append(validation)
-        self.evidence.step = validation.step
+        self.evidence.judge(replace(validation, losses=self._losses()))
         return self._new(looks(self.evidence, "validation"))
 
     def state(self) -> dict[str, Any]:
@@ -56,6 +59,19 @@ class Examiner:
         """Take over what `state` returned."""
         self.evidence.load(state["evidence"])
         self._told = {(code, subject) for code, subject in state["told"]}
+
+    def _losses(self) -> dict[str, float]:
+        """Mean of every term since the last validation, over the finite rows that are kept."""
+        past = self.evidence.validations
+        since = past[-1].step if past else -1
+        sums: dict[str, list[float]] = {}
+        for row in reversed(self.evidence.rows):
+            if row.step < since:
+                break
+            for name, value in row.values.items():
+                if name.startswith(TERM) and math.isfinite(value):
+                    sums.setdefault(name.removeprefix(TERM), []).append(value)
+        return {name: fmean(values) for name, values in sorted(sums.items())}
 
     def _note(self, kind: str, record: Record) -> list[Finding]:
         self.evidence.add(kind, record)

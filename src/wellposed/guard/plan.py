@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import fmean
 
 
 @dataclass(frozen=True)
@@ -47,3 +48,24 @@ class Plan:
         if not self.steps or not self.validate_every:
             return 100
         return max(1, -(-self.steps // self.validate_every))
+
+    def spent(self, step: int) -> float | None:
+        """Share of all that the learning rate will move, that lies before `step`; None: unknown.
+
+        The sum of the rates up to the step over that of the run, at 1000 steps of each.
+        """
+        if not self.steps:
+            return None
+        share = min(step / self.steps, 1.0)
+        if self.rate is None:
+            return share
+        before, whole = (self._mean_rate(until) for until in (share * self.steps, self.steps))
+        return share * before / whole if whole > 0 else share
+
+    def ends_at(self, step: int) -> bool:
+        """Whether `step`, counted from 0 or from 1, is the last one that is planned."""
+        return self.steps is not None and step >= self.steps - 1
+
+    def _mean_rate(self, until: float) -> float:
+        rate = self.rate or (lambda step: 1.0)
+        return fmean(rate(int((cell + 0.5) / 1000 * until)) for cell in range(1000))

@@ -4,7 +4,7 @@ A file here defines
 
     CODES  the codes that its findings may bear; each has a page in `pages/`
     READS  what makes it look: "rows", "validation", or a kind of `Evidence.records`
-    check  (Evidence) -> Finding | None
+    check  (Evidence) -> Finding | list[Finding] | None
 
 and is found by being here. A subject that several findings of one code differ in (a parameter, a
 term) is the value "subject" of the evidence; each (code, subject) is reported once in a run.
@@ -27,7 +27,7 @@ class Check:
     name: str
     codes: tuple[str, ...]
     reads: str
-    look: Callable[[Evidence], Finding | None]
+    look: Callable[[Evidence], Finding | list[Finding] | None]
 
 
 @cache
@@ -43,5 +43,9 @@ def all_checks() -> tuple[Check, ...]:
 
 def looks(evidence: Evidence, reads: str) -> list[Finding]:
     """What all checks that read a kind find now."""
-    findings = [each.look(evidence) for each in all_checks() if each.reads == reads]
-    return [finding for finding in findings if finding is not None]
+    findings: list[Finding] = []
+    for each in all_checks():
+        if each.reads == reads:
+            found = each.look(evidence)
+            findings += [found] if isinstance(found, Finding) else found or []
+    return findings

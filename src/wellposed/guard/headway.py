@@ -1,0 +1,105 @@
+"""How the networks stand against an output that needs none, and whether they will pass it."""
+
+from dataclasses import replace
+
+from .evidence import Evidence, Validation
+from .paired import comparable, defined, gains, surely
+
+REFERENCE = "reference"
+"""The name under which the scores of a perfect output are given: no rival, but a yardstick."""
+INPUT = "input"
+"""What the network was given, handed on as it is: the only rival that is not an empty output."""
+
+
+def rivals(validation: Validation) -> list[tuple[str, str]]:
+    """Metric and trivial output of every possible comparison, the selecting metric first."""
+    found = [
+        (metric, name)
+        for name, scores in validation.trivial.items()
+        for metric in scores
+        if name != REFERENCE and metric in validation.scores and metric in validation.better
+    ]
+    return sorted(found, key=lambda pair: pair[0] != validation.select)
+
+
+def level_of(evidence: Evidence) -> float:
+    """Chance of error of one comparison, so that all of a run keep the budget."""
+    pairs = len(rivals(evidence.validations[-1]))
+    return evidence.plan.level(evidence.plan.validations * pairs)
+
+
+def deficit(validation: Validation, metric: str, trivial: str) -> list[float]:
+    """How much better than the trivial output each item is; below 0 it is worse."""
+    rival = validation.trivial.get(trivial, {}).get(metric, ())
+    return gains(validation.better[metric], validation.scores.get(metric, ()), rival)
+
+
+def standing(validation: Validation, metric: str, trivial: str, level: float) -> int:
+    """Return +1 or -1 if the networks are surely better or worse than the trivial output, else 0.
+
+    Worse is also an output that has no score on any item where the trivial one has.
+    """
+    if metric not in validation.better or metric not in validation.scores:
+        return 0
+    if _silent(validation, metric, trivial):
+        return -1
+    return surely(deficit(validation, metric, trivial), level)
+
+
+def contradicted(validation: Validation, metric: str, trivial: str, level: float) -> str:
+    """Name another metric by which the networks are surely better, or ""."""
+    for other, name in rivals(validation):
+        if name == trivial and other != metric and standing(validation, other, name, level) > 0:
+            return other
+    return ""
+
+
+def outlook(evidence: Evidence, metric: str, trivial: str, level: float) -> str:
+    """Say what to think of networks that may be worse than a trivial output.
+
+    "": they are not surely worse. "end": they are, and the plan has ended. "fell": they were
+    surely better before. "still": no weight has changed since the validation before. "stuck":
+    half of what the learning rate will move lies behind, and if each item went on as it has gone
+    since half of that, they would still be surely worse at the end. "early": none of these.
+    """
+    *past, now = evidence.validations
+    if standing(now, metric, trivial, level) >= 0:
+        return ""
+    if evidence.plan.ends_at(now.step):
+        return "end"
+    if any(standing(each, metric, trivial, level) > 0 for each in past):
+        return "fell"
+    if past and now.weights and past[-1].weights == now.weights:
+        return "still"
+    return "stuck" if _hopeless(evidence, metric, trivial, level) else "early"
+
+
+def _silent(validation: Validation, metric: str, trivial: str) -> bool:
+    rival = validation.trivial.get(trivial, {}).get(metric, ())
+    scored = [own for own, other in zip(validation.scores[metric], rival, strict=False)
+              if defined(other)]  # fmt: skip
+    return len(scored) > 1 and not any(map(defined, scored))
+
+
+def _hopeless(evidence: Evidence, metric: str, trivial: str, level: float) -> bool:
+    """Whether a straight line through each item ends surely below, half of the plan being spent."""
+    now = evidence.validations[-1]
+    *marks, mark = (_spent(evidence, index) for index in range(len(evidence.validations)))
+    halfway = sum(each <= mark / 2 for each in marks)
+    if mark < 0.5 or not halfway:
+        return False
+    then, behind = evidence.validations[halfway - 1], marks[halfway - 1]
+    if not comparable(then, now):
+        return False
+    ahead = (1 - mark) / (mark - behind)
+    scores = [
+        None if old is None or new is None else new + ahead * (new - old)
+        for new, old in zip(now.scores[metric], then.scores.get(metric, ()), strict=False)
+    ]
+    return standing(replace(now, scores={metric: scores}), metric, trivial, level) < 0
+
+
+def _spent(evidence: Evidence, index: int) -> float:
+    share = evidence.plan.spent(evidence.validations[index].step)
+    # Nobody said how long the run is: it is as long as the plan supposes.
+    return min((index + 1) / evidence.plan.validations, 1.0) if share is None else share
