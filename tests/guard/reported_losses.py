@@ -116,9 +116,7 @@ def softmax_bank(seed: int = 0) -> Tensor:
 def multi_resolution(estimate: Tensor, reference: Tensor) -> Tensor:
     total = torch.zeros(())
     for size in (512, 1024, 2048):
-        first, second = (
-            stft(each, size).abs().clamp(min=1e-4) for each in (estimate, reference)
-        )
+        first, second = (stft(each, size).abs().clamp(min=1e-4) for each in (estimate, reference))
         convergence = (first - second).norm() / second.norm()
         total = total + convergence + (first.log() - second.log()).abs().mean()
     return total / 3

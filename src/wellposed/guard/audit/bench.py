@@ -6,6 +6,7 @@ it is no preference. `span` is the price of unrelated speech above a good estima
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import median, stdev
 
 import torch
@@ -13,11 +14,14 @@ from torch import Tensor
 
 from ..findings import Severity
 from .asked import Asked, Slope
-from .ladder import GOOD_DB, Ladder
+from .ladder import GOOD_DB, HIGHEST_DB, Ladder
 from .probes import Probes
 
 DRAWS = 8
 """Noise draws for the spread."""
+
+GAINS = (0.1, 0.3, 3.0, 10.0)
+"""Gains that a loss must notice."""
 
 QUIETEST = 2**-15 / 12**0.5
 """Rounding noise of 16-bit audio, RMS: what is quieter is silence in a file (-98 dB)."""
@@ -56,9 +60,20 @@ class Bench:
         return self.probes.noisy(GOOD_DB)
 
     @property
+    def near(self) -> Tensor:
+        """An estimate that nearly is the reference: what happens here is not for want of SNR."""
+        return self.probes.noisy(HIGHEST_DB)
+
+    @property
     def reference(self) -> Tensor:
         """The references."""
         return self.probes.reference
+
+    @cached_property
+    def blind_to_gain(self) -> bool:
+        """Whether a tenth to ten times the good estimate costs the same but for rounding."""
+        losses = [self.scale.good, *(self.scale.good + self.change(g * self.good) for g in GAINS)]
+        return max(losses) - min(losses) <= 10 * self.scale.ulp
 
     @property
     def total(self) -> bool:
@@ -73,10 +88,10 @@ class Bench:
         """Loss of an estimate above that of the good one."""
         return self.asked.value(estimate, self.reference) - self.scale.good
 
-    def outweighs(self, slope: Slope) -> float:
-        """The largest gradient of an item, in ordinary gradients of an item."""
+    def outweighs(self, slope: Slope, items: int | None = None) -> float:
+        """The largest gradient among the first `items` (all), in ordinary gradients of an item."""
         ordinary = self.scale.gradient
-        largest = float(slope.rows.max())
+        largest = float(slope.rows[:items].max())
         return largest / ordinary if ordinary > 0 else (0.0 if largest == 0 else float("inf"))
 
 

@@ -69,7 +69,9 @@ def _content(bench: Bench, worth: dict[str, float]) -> Answer:
     best = max(worth, key=lambda name: -math.inf if math.isnan(worth[name]) else worth[name])
     paid = [name for name, each in worth.items() if each >= GOOD_DB]
     if not paid:
-        said = f"of five sounds that are not the reference, {best} pays most: {db_text(worth[best])}"
+        said = (
+            f"of five sounds that are not the reference, {best} pays most: {db_text(worth[best])}"
+        )
         return Answer("uniqueness", said)
     listed = ", ".join(f"{name} {db_text(worth[name])}" for name in paid)
     return bad(

@@ -2,6 +2,8 @@
 
 import math
 
+from torch import Tensor
+
 from ..findings import Severity
 from .asked import Slope
 from .bench import Bench
@@ -20,12 +22,10 @@ FAINT = 1e-7
 
 def gain_part(bench: Bench) -> Part:
     """Follow the good estimate over all gains."""
-    gains = _gains()
-    losses = {gain: bench.asked.value(gain * bench.good, bench.reference) for gain in gains}
+    losses = _follow(bench, bench.good)
     levels = sorted({*SLOPES_DB, bench.quietest_db}) if bench.quietest_db > -120 else SLOPES_DB
     slopes = {db: bench.asked.slope(10 ** (db / 20) * bench.good, bench.reference) for db in levels}
-    inner = [losses[gain] for gain in gains if 0.1 <= gain <= 10]
-    anchored = max(inner) - min(inner) > 10 * bench.scale.ulp
+    anchored = not bench.blind_to_gain
     best = min(losses, key=lambda gain: losses[gain])
     answers = [_level(bench, losses, best, anchored), *_dead(bench, slopes)]
     numbers = {
@@ -39,6 +39,10 @@ def gain_part(bench: Bench) -> Part:
         },
     }
     return Part(answers, numbers)
+
+
+def _follow(bench: Bench, estimate: Tensor) -> dict[float, float]:
+    return {gain: bench.asked.value(gain * estimate, bench.reference) for gain in _gains()}
 
 
 def _relative(bench: Bench, change: float) -> float:
@@ -72,30 +76,50 @@ def _level(bench: Bench, losses: dict[float, float], best: float, anchored: bool
 
 
 def _misplaced(bench: Bench, losses: dict[float, float], best: float, paid: float) -> Answer:
-    ends = min(losses), max(losses)
-    low, high = sorted(losses)[:2], sorted(losses, reverse=True)[:2]
-    nearest = low if best == ends[0] else high
-    falling = best in ends and losses[nearest[0]] < losses[nearest[1]] - bench.scale.ulp
-    where = "and still falls there" if falling else "is the best level"
+    """The best level is wrong: also without noise, or only because noise is turned down with it?"""
+    best_db = 20 * math.log10(best)
+    near = _follow(bench, bench.near)
+    best_near = min(near, key=lambda gain: near[gain])
+    lasting = near[1.0] - near[best_near] > bench.scale.tolerance and not 0.5 <= best_near <= 2
+    evidence = {
+        "subject": "level",
+        "best_gain_at_20_db": best,
+        "best_gain_at_60_db": best_near,
+        "saved": paid,
+        "tolerance": bench.scale.tolerance,
+    }
+    if not lasting:
+        return bad(
+            "uniqueness",
+            "WP111",
+            bench.severity(Severity.WARN, Severity.INFO),
+            f"an estimate at 20 dB SNR is best at {best_db:+.0f} dB, one at 60 dB at "
+            f"{20 * math.log10(best_near):+.0f} dB: doubt is answered by turning down",
+            evidence,
+            suspects=(("noise in pauses, which compression enlarges", "audit with real speech"),),
+            advice="a level term beside it, and a look at the level after training",
+        )
+    falling = _falls_on(near, best_near, bench.scale.ulp)
     return bad(
         "uniqueness",
         "WP101" if best < 1 else "WP111",
         bench.severity(Severity.FAIL, Severity.WARN),
-        f"a gain of {best:.1g} ({20 * math.log10(best):+.0f} dB) {where} for a good estimate: it "
-        f"costs {paid:.3g} less",
-        {
-            "subject": "level",
-            "best_gain": best,
-            "saved": paid,
-            "tolerance": bench.scale.tolerance,
-            "still_falling": int(falling),
-        },
+        f"the best level of a good estimate is {best_db:+.0f} dB: it costs {paid:.3g} less there"
+        f"{', and falls on beyond' if falling else ''}",
+        evidence | {"still_falling": int(falling)},
         suspects=(
             ("a term that falls with the level", "audit the terms one by one"),
             ("weights between terms", "halve the weight of the term that falls with the level"),
         ),
         advice="levels relative to the reference, in a term that is least at the right level",
     )
+
+
+def _falls_on(losses: dict[float, float], best: float, ulp: float) -> bool:
+    """Whether the loss still falls at that end of all gains where it is least."""
+    ordered = sorted(losses)
+    end, inside = ordered[:2] if best == ordered[0] else ordered[::-1][:2]
+    return best == end and losses[end] < losses[inside] - ulp
 
 
 def _dead(bench: Bench, slopes: dict[float, Slope]) -> list[Answer]:

@@ -7,6 +7,7 @@ between them, with two more prices asked for where the two neighbours are far ap
 
 import math
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from .asked import Asked
 from .probes import Probes
@@ -71,7 +72,7 @@ class Ladder:
     def rises(self, tolerance: float) -> list[tuple[float, float]]:
         """Steps (worse SNR, better SNR) on which the better estimate costs more."""
         steps = sorted(self.prices)
-        pairs = zip(steps, steps[1:], strict=False)
+        pairs = pairwise(steps)
         return [(a, b) for a, b in pairs if self.prices[b] > self.prices[a] + tolerance]
 
     def _first_costing(self, price: float) -> float | None:

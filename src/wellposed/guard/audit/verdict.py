@@ -35,7 +35,7 @@ class Answer:
 
     @property
     def word(self) -> str:
-        """"ok", or the severity of the finding."""
+        """ "ok", or the severity of the finding."""
         return "ok" if self.finding is None else str(self.finding.severity)
 
 
@@ -56,6 +56,7 @@ class Audit:
     answers: tuple[Answer, ...]
     numbers: Numbers
     seconds: float
+    """Processor time, of all threads."""
 
     @property
     def findings(self) -> tuple[Finding, ...]:
