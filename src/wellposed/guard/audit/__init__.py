@@ -1,7 +1,9 @@
 """The audit: what can be known of a loss before any money is spent on training with it."""
 
 from .loss import audit_loss
+from .objective import audit_objective
 from .probes import Probes
+from .terms import Items
 from .verdict import Answer, Audit
 
-__all__ = ["Answer", "Audit", "Probes", "audit_loss"]
+__all__ = ["Answer", "Audit", "Items", "Probes", "audit_loss", "audit_objective"]

@@ -73,12 +73,13 @@ def _content(bench: Bench, worth: dict[str, float]) -> Answer:
             f"of five sounds that are not the reference, {best} pays most: {db_text(worth[best])}"
         )
         return Answer("uniqueness", said)
-    listed = ", ".join(f"{name} {db_text(worth[name])}" for name in paid)
+    least = min(worth[name] for name in paid)
+    more = "" if least == math.inf else " or more"
     return bad(
         "uniqueness",
         "WP201",
         bench.severity(Severity.FAIL, Severity.INFO),
-        f"sounds that are not the reference cost as little as a good estimate: {listed}",
+        f"{', '.join(paid)}: as cheap as an estimate of {db_text(least)} SNR{more}",
         {"subject": "content", **{f"{name}_db": each for name, each in worth.items()}},
         suspects=(("a comparison of levels alone", "scramble the frequencies: does it change?"),),
         advice="add a term that compares waveforms or spectra, or declare it a term",
