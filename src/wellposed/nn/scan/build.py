@@ -1,0 +1,89 @@
+"""Build the C++ scan where there is a compiler, once per machine.
+
+The library lies in the user's cache folder, `$XDG_CACHE_HOME/wellposed` or `~/.cache/wellposed`, named
+after source, compiler and processor; it appears whole or not at all. Nothing is downloaded, and
+the package's own folder is not written to.
+"""
+
+import ctypes
+import hashlib
+import logging
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+SOURCE = Path(__file__).with_name("kernel.cpp")
+COMPILERS = ("c++", "g++", "clang++")
+_FLAGS = ("-O3", "-std=c++17", "-fPIC", "-shared", "-pthread")
+_NO_TRAPS = ("-fno-math-errno", "-fno-trapping-math")
+_MACHINE = ("-march=native", "-mcpu=native", "-O3")
+"""How compilers are told to use all that this processor can; the first that works is taken."""
+
+_log = logging.getLogger(__name__)
+
+
+class NoKernel(RuntimeError):  # noqa: N818 - a state of the machine rather than a mistake
+    """There is no compiled scan on this machine; the message says why, and what would help."""
+
+
+def cache_folder() -> Path:
+    """Folder of builds."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "wellposed"
+
+
+def library(folder: Path) -> ctypes.CDLL:
+    """Load the library that fits this machine from `folder`, or build it there.
+
+    Raises NoKernel without a compiler, if it fails, or if `folder` cannot be written.
+    """
+    compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
+    if compiler is None:
+        raise NoKernel(f"no C++ compiler on the PATH ({', '.join(COMPILERS)}): install one.")
+    path = folder / f"scan-{_fingerprint(compiler)}.so"
+    try:
+        if not path.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            _build(compiler, path)
+        return ctypes.CDLL(str(path))
+    except OSError as error:
+        raise NoKernel(
+            f"{path}: {error}. Remove that file, or set XDG_CACHE_HOME to a writable folder."
+        ) from error
+
+
+def _fingerprint(compiler: str) -> str:
+    """Everything that the library depends on, so that a shared home serves different machines."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    features = next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    known = (_said([compiler, "--version"]), platform.platform(), platform.machine(), features)
+    named = "\n".join((SOURCE.read_text(encoding="utf-8"), *_FLAGS, *_NO_TRAPS, *known))
+    return hashlib.sha256(named.encode()).hexdigest()[:16]
+
+
+def _build(compiler: str, path: Path) -> None:
+    _log.info("building the compiled scan into %s, once for this machine", path)
+    # Made in a folder of its own beside its place, and renamed: whoever else builds, or a kill at
+    # any moment, leaves a whole library or none.
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".building-") as room:
+        made, said = Path(room) / path.name, ""
+        for machine in _MACHINE:
+            command = [compiler, *_FLAGS, *_NO_TRAPS, machine, str(SOURCE), "-o", str(made)]
+            said = _said(command)
+            if made.exists():
+                made.replace(path)
+                return
+    raise NoKernel(f"{compiler} could not build {SOURCE}: {said.strip()[:500]}")
+
+
+def _said(command: list[str]) -> str:
+    """What a command printed; a failed one shows in what it did not make."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    except subprocess.TimeoutExpired:
+        return f"{command[0]} took more than 300 s"
+    return done.stdout + done.stderr
