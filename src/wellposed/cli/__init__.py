@@ -11,6 +11,7 @@ from wellposed.errors import WellposedError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("wellposed.cli.demo:demo", "train a small enhancer in 5 minutes and look at it"),
+    "audit": ("wellposed.cli.audit:audit", "ask a loss what it rewards, before training with it"),
     "train": ("wellposed.cli.train:train", "train a system: wellposed train enhance"),
     "resume": ("wellposed.cli.train:resume", "go on with a stopped run, bit for bit"),
     "evaluate": ("wellposed.cli.evaluate:evaluate", "score a run on scenes or on file pairs"),
@@ -18,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("wellposed.cli.look:report", "write the report page of a run"),
     "export": ("wellposed.cli.export:export", "copy a run's best weights to give them away"),
     "replay": ("wellposed.cli.replay:replay", "run a step again and look for the first culprit"),
+    "doctor": ("wellposed.cli.doctor:doctor", "say what logs of other runs show: doctor LOG..."),
     "data": ("wellposed.cli.look:data", "check audio files: wellposed data check DIR"),
     "show": ("wellposed.cli.look:show", "print a system's recipe and sizes"),
     "rule": ("wellposed.cli.look:rule", "explain a finding: wellposed rule WP301"),

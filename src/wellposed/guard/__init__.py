@@ -16,6 +16,7 @@ In somebody else's loop it takes three lines:
     print(guard.report())                                                   # 3
 """
 
+from .audit import Audit, Items, audit_loss, audit_objective
 from .blackbox import Alarm, load_batch, save_batch
 from .findings import Finding, Severity, Suspect
 from .locate import Location, locate
@@ -25,12 +26,16 @@ from .watch import Guard
 
 __all__ = [
     "Alarm",
+    "Audit",
     "Finding",
     "FlightRecorder",
     "Guard",
+    "Items",
     "Location",
     "Severity",
     "Suspect",
+    "audit_loss",
+    "audit_objective",
     "load_batch",
     "locate",
     "rule",

@@ -4,6 +4,6 @@ from .loss import audit_loss
 from .objective import audit_objective
 from .probes import Probes
 from .terms import Items
-from .verdict import Answer, Audit
+from .verdict import Answer, Audit, merged
 
-__all__ = ["Answer", "Audit", "Items", "Probes", "audit_loss", "audit_objective"]
+__all__ = ["Answer", "Audit", "Items", "Probes", "audit_loss", "audit_objective", "merged"]

@@ -92,6 +92,10 @@ class Audit:
             lines[-1] += f"; what they mean and what to try: wellposed rule {codes[0]}"
         return "\n".join(lines)
 
+    def table(self) -> str:
+        """The numbers, one a line."""
+        return "\n".join(_rows(self.numbers))
+
     def to_json(self) -> str:
         """One strict JSON object: subject, setting, answers, findings, numbers."""
         record = {
@@ -155,11 +159,22 @@ def times(factor: float) -> str:
     return f"{factor:.2g} times" if factor < 1000 else f"{factor:.0e} times".replace("e+0", "e")
 
 
-def table(numbers: Mapping[str, Any], digits: int = 4) -> str:
-    """Plain numbers of a table, one a line."""
-    width = max((len(key) for key in numbers), default=0)
-    return "\n".join(
-        f"  {key.replace('_', ' '):<{width}}  {value:.{digits}g}"
-        for key, value in numbers.items()
-        if isinstance(value, int | float)
+def merged(subject: str, audits: Sequence[Audit]) -> Audit:
+    """Several audits of one subject as one; numbers of the same name keep the first."""
+    numbers: Numbers = {}
+    for each in reversed(audits):
+        numbers |= each.numbers
+    return Audit(
+        subject,
+        "\n  ".join(("", *(each.setting for each in audits))),
+        tuple(answer for each in audits for answer in each.answers),
+        numbers,
+        sum(each.seconds for each in audits),
     )
+
+
+def _rows(numbers: Mapping[str, Any]) -> list[str]:
+    """Plain numbers of a table, one a line; tables within are for machines."""
+    plain = {k.replace("_", " "): v for k, v in numbers.items() if isinstance(v, int | float)}
+    width = max((len(key) for key in plain), default=0)
+    return [f"  {key:<{width}}  {value:.4g}" for key, value in plain.items()]

@@ -1,0 +1,104 @@
+"""What `wellposed audit enhance` asks: the loss of the recipe, whole and term by term.
+
+The whole is asked as any loss is. The terms are asked where a trained network stands: on its
+estimates of scenes with speech and of scenes without, mixed as the recipe mixes them.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from wellposed.engine.recipe import changed
+from wellposed.guard.audit import Audit, Items, Probes, audit_loss, audit_objective, merged
+from wellposed.systems.enhance.loading import find_weights, load_network, recipe_of
+from wellposed.systems.enhance.objective import TERMS, enhance_terms
+from wellposed.systems.enhance.recipe import EnhanceRecipe
+from wellposed.systems.enhance.system import Enhance
+
+SCENES = 4
+"""Scenes of each kind: as many as the probes of a loss."""
+
+MIXTURE_SNR_DB = 5.0
+"""SNR of the mixtures that the whole loss is relative to; the middle of what scenes hold."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What to ask, and with which sounds and network."""
+
+    model: str | None = None
+    """Run, weights file or shipped name; its recipe says the loss. None: the shipped weights."""
+    data: Path | None = None
+    probes: Probes | None = None
+    seed: int = 0
+
+
+def audit_enhance(question: Question) -> Audit:
+    """Audit the loss of a recipe. Raises CheckpointError and DataError as their loaders do."""
+    weights = find_weights(question.model)
+    recipe = recipe_of(weights)
+    path = None if question.data is None else str(question.data.resolve())
+    recipe = changed(recipe, {"data.path": path, "seed": question.seed}, "--data")
+    probes = question.probes or Probes.synthetic(question.seed)
+    whole = audit_loss(WholeLoss(recipe, probes), probes=probes, seed=question.seed)
+    network = load_network(weights, torch.device("cpu"))
+    items = {
+        "present": _items(recipe, network, absent=0.0),
+        "absent": _items(recipe, network, absent=1.0),
+    }
+    share = recipe.scenes.absent
+    together = audit_objective(
+        lambda estimate, items: enhance_terms(
+            estimate, items.reference, _source(items), recipe.loss, recipe.scenes.rate
+        ),
+        {name: getattr(recipe.loss, name) for name in TERMS},
+        {kind: each for kind, each in _shared(items, share).items() if each.share},
+        batch_size=recipe.training.batch_size,
+        rate=recipe.scenes.rate,
+    )
+    name = question.model or weights.stem
+    return merged(f"enhance ({name})", [whole, together])
+
+
+class WholeLoss:
+    """The weighted sum of a recipe's terms as a function of (estimate, reference)."""
+
+    def __init__(self, recipe: EnhanceRecipe, probes: Probes) -> None:
+        """Fix the noise of the mixtures whose level the terms are relative to."""
+        self._recipe = recipe
+        self._level = probes.level
+        self._noise = 10 ** (-MIXTURE_SNR_DB / 20) * probes.noise(50)
+
+    def __call__(self, estimate: Tensor, reference: Tensor) -> Tensor:
+        """Return one value per item."""
+        level = reference.float().square().mean(-1, keepdim=True).sqrt()
+        # A silent target lies in noise of the usual level; others in noise relative to them.
+        scale = torch.where(level > 0, level / self._level, 1.0)
+        noisy = reference.float() + scale * self._noise
+        recipe = self._recipe
+        terms = enhance_terms(estimate, reference, noisy, recipe.loss, recipe.scenes.rate)
+        return torch.stack([getattr(recipe.loss, name) * terms[name] for name in TERMS]).sum(0)
+
+
+@torch.no_grad()
+def _items(recipe: EnhanceRecipe, network: torch.nn.Module, absent: float) -> Items:
+    """Scenes with or without speech, and what the network makes of them."""
+    kept = recipe.model_copy(update={"scenes": recipe.scenes.model_copy(update={"absent": absent})})
+    system = Enhance(kept)
+    made = system.collate([system.item("train", index) for index in range(SCENES)])
+    return Items(network(made["noisy"]), made["clean"], made["noisy"])
+
+
+def _shared(items: dict[str, Items], absent: float) -> dict[str, Items]:
+    shares = {"present": 1 - absent, "absent": absent}
+    return {
+        kind: Items(each.estimate, each.reference, each.source, shares[kind])
+        for kind, each in items.items()
+    }
+
+
+def _source(items: Items) -> Tensor:
+    assert items.source is not None
+    return items.source
