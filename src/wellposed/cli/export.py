@@ -28,6 +28,9 @@ def export(arguments: list[str]) -> int:
         raise RunError(f"{options.output}: exists already. Remove it, or name another file.")
     tensors, card = load_model(find_weights(options.run))
     card["recipe"]["data"]["path"] = None
+    started = card["recipe"]["training"]["start_from"]
+    if started is not None:
+        card["recipe"]["training"]["start_from"] = Path(started).name
     save_model(options.output, tensors, card)
     count = sum(tensor.numel() for tensor in tensors.values())
     print(f"{options.output}: {count / 1e6:.3f} M weights of step {card['step']}")
