@@ -7,15 +7,16 @@
 from Gu and Dao, "Mamba: linear-time sequence modeling with selective state spaces", 2023
 (arXiv:2312.00752). Nothing is clamped anywhere: for A < 0 and dt > 0 the state cannot explode.
 
-**How the input is held.** `hold="exact"`, the default: the input stands still for a frame and the
-equation h' = A h + B u is solved exactly (zero-order hold), g = expm1(dt A) / A. Then the state is a
-running mean of -B u / A, and whatever dt is and however long the sequence,
+**How the input is held.** `hold="exact"`, the default: the input stands still for a frame, and
+the equation h' = A h + B u is solved exactly (zero-order hold): g = expm1(dt A) / A. Then the state
+is a running mean of -B u / A, and whatever dt is and however long the sequence,
 
     |h[t]| <= max(|h0|, max over time of |B u| / |A|).
 
-`hold="euler"`: g = dt, what Mamba's published code computes although its paper writes the exact form.
-There the state grows with dt, up to about dt |B u| for large dt; use it for weights trained so.
+`hold="euler"`: g = dt, what Mamba's published code computes although its paper writes the exact
+form. There the state grows with dt, up to about dt |B u|; it is for weights that were trained so.
 """
+# ruff: noqa: N803 - A, B, C, D and G are the names of the literature.
 
 from typing import Literal
 
@@ -50,17 +51,17 @@ def selective_scan(
     """Outputs `(batch, frames, channels)` and the last state `(batch, channels, states)`.
 
     `u`, `dt` and `z` are `(batch, frames, channels)`, `A` `(channels, states)`, `B` and `C`
-    `(batch, frames, states)`, `D` `(channels,)`, `h0` like the last state, zero if not given. `dt` [frames]
-    is positive and already through its softplus. A sequence in two halves, the state of the first
-    given to the second, is the whole sequence, gradients included.
+    `(batch, frames, states)`, `D` `(channels,)`, `h0` like the last state, zero if not given. `dt`
+    [frames] is positive and already through its softplus. A sequence in two halves, the state of
+    the first given to the second, is the whole sequence, gradients included.
 
     Computes in float32, or in float64 for float64 inputs, also under autocast; the outputs have the
     dtype of `u`, the state that of the arithmetic.
 
     `backend` None takes "compiled" where it can be had (CPU, float32, a C++ compiler) and "fused",
     plain torch, anywhere else. "reference" is slow and can be differentiated twice. "triton" is for
-    CUDA, and taken only if named. Raises ValueError for shapes that do not fit or unknown words, and
-    NoKernel if a named backend cannot run here.
+    CUDA, and taken only if named. Raises ValueError for shapes that do not fit or unknown words,
+    and NoKernel if a named backend cannot run here.
     """
     _check(u, dt, A, B, C, D, z, h0, hold)
     dtype = torch.float64 if u.dtype == torch.float64 else torch.float32

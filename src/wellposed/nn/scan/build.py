@@ -1,8 +1,8 @@
 """Build the C++ scan where there is a compiler, once per machine.
 
-The library lies in the user's cache folder, `$XDG_CACHE_HOME/wellposed` or `~/.cache/wellposed`, named
-after source, compiler and processor; it appears whole or not at all. Nothing is downloaded, and
-the package's own folder is not written to.
+The library lies in the user's cache folder, `$XDG_CACHE_HOME/wellposed` or `~/.cache/wellposed`,
+named after source, compiler and processor; it appears whole or not at all. Nothing is downloaded,
+and the package's own folder is not written to.
 """
 
 import ctypes

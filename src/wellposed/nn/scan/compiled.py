@@ -3,15 +3,16 @@
 The first use builds it, which takes seconds, and compares it with the reference: a kernel that
 disagrees is refused. Everywhere else `unavailable()` says why, and nothing is lost but time.
 """
+# ruff: noqa: N803, N806 - A, B, C, D and G are the names of the literature.
 
 import ctypes
 import logging
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 
 from wellposed.nn.scan.build import NoKernel, cache_folder, library
 from wellposed.nn.scan.fused import decaying
@@ -59,7 +60,7 @@ def scan_compiled(
     reason = unavailable()
     if reason is not None:
         raise NoKernel(reason)
-    return _scan(_load(), u, dt, A, B, C, h0, exact)
+    return _scan(_load(), (u, dt, A, B, C, h0), exact)
 
 
 @cache
@@ -94,25 +95,17 @@ def _examine(kernel: ctypes.CDLL) -> None:
         waves = [torch.arange(torch.Size(s).numel()).view(s).mul(1.7).cos() for s in shapes]
         waves[1], waves[2] = waves[1].exp() * 0.2, -waves[2].exp()
         made = []
-        for scan in (lambda *x: _scan(kernel, *x, True), lambda *x: scan_reference(*x, exact=True)):
-            leaves = [x.clone().requires_grad_() for x in waves]
-            y, h = scan(*leaves)
+        for ours in (True, False):
+            leaves = tuple(x.clone().requires_grad_() for x in waves)
+            y, h = _scan(kernel, leaves, True) if ours else scan_reference(*leaves, exact=True)
             made.append((y, h, *torch.autograd.grad(y.square().sum() + h.sum(), leaves)))
     for ours, theirs in zip(*made, strict=True):
         if not torch.allclose(ours, theirs, rtol=1e-4, atol=1e-4 * theirs.abs().max().item()):
             raise NoKernel("the compiled scan disagrees with the reference on this machine.")
 
 
-def _scan(
-    kernel: ctypes.CDLL,
-    u: Tensor,
-    dt: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    h0: Tensor,
-    exact: bool,
-) -> tuple[Tensor, Tensor]:
+def _scan(kernel: ctypes.CDLL, given: tuple[Tensor, ...], exact: bool) -> tuple[Tensor, Tensor]:
+    u, dt, A, B, C, h0 = given
     parts = [x.contiguous() for x in (u, dt, A.T, B, C, h0.transpose(1, 2))]
     keep = torch.is_grad_enabled() and any(x.requires_grad for x in parts)
     y, h = _Compiled.apply(*parts, kernel, exact, keep)
@@ -122,7 +115,7 @@ def _scan(
 class _Compiled(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: FunctionCtx,
+        ctx: Any,
         u: Tensor,
         dt: Tensor,
         A: Tensor,
@@ -148,9 +141,11 @@ class _Compiled(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, gy: Tensor, gh: Tensor) -> tuple[Tensor | None, ...]:
+    # pyrefly: ignore[bad-override] - the decorator forgets the name of its first argument.
+    def backward(ctx: Any, *grad_outputs: Any) -> tuple[Tensor | None, ...]:
         *saved, kept = ctx.saved_tensors
-        inputs, gy, gh = _Inputs(*saved), gy.contiguous(), gh.contiguous()
+        inputs = _Inputs(*saved)
+        gy, gh = (x.contiguous() for x in grad_outputs)
         made = [torch.empty_like(x) for x in (inputs.u, inputs.dt, gh, inputs.B, inputs.C, gh)]
         data = (kept.data_ptr(), gy.data_ptr(), gh.data_ptr())
         wanted = _Wanted(*(x.data_ptr() for x in made))

@@ -10,15 +10,16 @@ which is one `lerp` per frame, and shows the bound: no state exceeds the largest
 
 Inside, time comes first and channels last: `(frames, batch, states, channels)`.
 """
+# ruff: noqa: N803, N806 - A, B, C, D and G are the names of the literature.
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 
 _PIECE = 2**17
-"""Numbers in one buffer of a piece, 512 kB in float32: the best of 2**15 to 2**20 by measurement."""
+"""Numbers in one buffer of a piece, 512 kB in float32: measured best between 2**15 and 2**20."""
 _FRAMES = (8, 256)
 """Fewest and most frames of a piece: one state in so many is kept. Large batches are parted."""
 _NO_DECAY = 2.0**-40
@@ -65,7 +66,7 @@ class _Inputs(NamedTuple):
 class _Fused(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: FunctionCtx,
+        ctx: Any,
         u: Tensor,
         dt: Tensor,
         A: Tensor,
@@ -92,7 +93,9 @@ class _Fused(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, gy: Tensor, gh: Tensor) -> tuple[Tensor | None, ...]:
+    # pyrefly: ignore[bad-override] - the decorator forgets the name of its first argument.
+    def backward(ctx: Any, *grad_outputs: Any) -> tuple[Tensor | None, ...]:
+        gy, gh = grad_outputs
         *saved, borders = ctx.saved_tensors
         inputs = _Inputs(*saved)
         # Backward may be called inside autocast, where the products below would lose digits.
@@ -229,12 +232,12 @@ def _pieces(frames: int, state: int) -> list[slice]:
 
 
 def _over_states(weights: Tensor, terms: Tensor) -> Tensor:
-    """Sum of `(frames, batch, states)` times `(frames, batch, states, channels)` over states."""
+    """Sum of `(frames, batch, states)` times `(..., states, channels)` over states."""
     rows = weights.flatten(0, 1).unsqueeze(1)
     return torch.bmm(rows, terms.flatten(0, 1)).view(*terms.shape[:2], -1)
 
 
 def _over_channels(weights: Tensor, terms: Tensor) -> Tensor:
-    """Sum of `(frames, batch, channels)` times `(frames, batch, states, channels)` over channels."""
+    """Sum of `(frames, batch, channels)` times `(..., states, channels)` over channels."""
     rows = weights.flatten(0, 1).unsqueeze(1)
     return torch.bmm(rows, terms.flatten(0, 1).transpose(1, 2)).view(*terms.shape[:2], -1)

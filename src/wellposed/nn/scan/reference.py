@@ -2,6 +2,7 @@
 
 Slow and plain. In float64 it is the oracle of the tests.
 """
+# ruff: noqa: N803, N806 - A, B, C, D and G are the names of the literature.
 
 import torch
 from torch import Tensor

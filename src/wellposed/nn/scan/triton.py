@@ -8,12 +8,15 @@ batch and over blocks are made by torch in a fixed order, without atomics: same 
 Proved in Triton's interpreter (set TRITON_INTERPRET=1 before the first import) against the
 reference; not yet timed on a device, hence never chosen unless named.
 """
+# ruff: noqa: N803, N806 - A, B, C, D and G are the names of the literature.
+
+from typing import Any
 
 import torch
-import triton
-import triton.language as tl
+import triton  # pyrefly: ignore[missing-import] - comes with torch for CUDA only
+import triton.language as tl  # pyrefly: ignore[missing-import]
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 
 from wellposed.nn.scan.build import NoKernel
 from wellposed.nn.scan.fused import decaying
@@ -37,7 +40,7 @@ def scan_triton(
 
 @triton.jit
 def _expm1(x):
-    """exp(x) - 1 without loss near zero: nine terms of Taylor within 1/2, where they end at 1e-8."""
+    """exp(x) - 1 without loss near zero: within 1/2 nine terms of Taylor, which err by 1e-8."""
     p = 1.0 + x / 9
     p = 1.0 + x / 8 * p
     p = 1.0 + x / 7 * p
@@ -176,7 +179,7 @@ def _backward(
 class _Triton(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: FunctionCtx,
+        ctx: Any,
         u: Tensor,
         dt: Tensor,
         A: Tensor,
@@ -203,9 +206,10 @@ class _Triton(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, gy: Tensor, gh: Tensor) -> tuple[Tensor | None, ...]:
+    # pyrefly: ignore[bad-override] - the decorator forgets the name of its first argument.
+    def backward(ctx: Any, *grad_outputs: Any) -> tuple[Tensor | None, ...]:
         u, dt, A, B, C, kept = ctx.saved_tensors
-        gy, gh = gy.contiguous(), gh.contiguous()
+        gy, gh = (x.contiguous() for x in grad_outputs)
         rows, blocks = ctx.grid
         frames, _, states, _ = ctx.shape
         scratch = kept.new_empty(rows, STEP, *A.shape)

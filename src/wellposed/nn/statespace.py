@@ -1,0 +1,314 @@
+"""State-space blocks, Mamba and Mamba-2: one way in time, or both ways.
+
+Gu and Dao, 2023 (arXiv:2312.00752) and Dao and Gu, 2024 (arXiv:2405.21060), with the input held
+exactly (nn/scan) and the initialisation out of reach: what the scan starts from lies in buffers,
+and every parameter beside it is an offset that starts at zero. So an initialiser that walks over
+the whole model, as many do, can blur it and cannot wipe it out; and the memory at rest, 1 / dt,
+stays between 10 and 1000 frames whatever is written into the parameters.
+
+Both map `(batch, frames, features)` to the same shape, without norm and residual.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from wellposed.nn.scan import Backend, Hold, selective_scan
+from wellposed.nn.scan.frame import selective_step
+from wellposed.nn.scan.ssd import ssd
+
+MEMORY = (10.0, 1000.0)
+"""Shortest and longest memory at rest [frames]; dt from 0.001 to 0.1 is Mamba's own start."""
+_SPREAD = (0.1, 0.9)
+"""Where channels start within it, on a log scale: away from the ends, which are hard to leave."""
+
+
+class State(NamedTuple):
+    """What a causal block remembers: inputs of its convolution, and states of its scan."""
+
+    window: Tensor
+    h: Tensor
+
+
+class Pace(nn.Module):
+    """Time step of each channel, `softplus(raw + bias)`, at rest within 1 / `MEMORY`.
+
+    The bias is a bounded function of the parameter `shift`, so no value of it leaves the range;
+    `raw`, which follows the input, may: a long step forgets at once, as a selective scan should.
+    """
+
+    start: Tensor
+
+    def __init__(self, channels: int) -> None:
+        """Spread the memories of `channels` evenly on a log scale."""
+        super().__init__()
+        low, high = _SPREAD
+        place = low + (high - low) * (torch.arange(channels) + 0.5) / channels
+        self.register_buffer("start", place.logit())
+        self.shift = nn.Parameter(torch.zeros(channels))
+
+    def rest(self) -> Tensor:
+        """Step without input [frames], `(channels,)`."""
+        short, long = (math.log(frames) for frames in MEMORY)
+        return torch.exp(-long + (long - short) * torch.sigmoid(self.start + self.shift))
+
+    def forward(self, raw: Tensor) -> Tensor:
+        """Steps `(..., channels)` [frames] in float32, from the projected input."""
+        rest = self.rest()
+        # The inverse of softplus, without loss for small steps.
+        return functional.softplus(raw.float() + rest + torch.log(-torch.expm1(-rest)))
+
+
+class Decay(nn.Module):
+    """Rates `A < 0`, which start at `-1, -2, ... -states` in every channel, or at -1 per head."""
+
+    start: Tensor
+
+    def __init__(self, channels: int, states: int | None = None) -> None:
+        """Rates `(channels, states)`, or `(channels,)` if `states` is None."""
+        super().__init__()
+        rates = torch.ones(channels) if states is None else torch.arange(1.0, states + 1)
+        shape = (channels,) if states is None else (channels, states)
+        self.register_buffer("start", rates.log())
+        self.shift = nn.Parameter(torch.zeros(shape))
+
+    def forward(self) -> Tensor:
+        """Rates [1 / frame at dt = 1] in float32."""
+        return -torch.exp(self.start + self.shift.float())
+
+
+class ShortConv(nn.Module):
+    """Causal convolution of each channel alone, and SiLU; carries its window."""
+
+    def __init__(self, channels: int, taps: int) -> None:
+        """Let each output see `taps` frames, the last one its own."""
+        super().__init__()
+        self.conv = nn.Conv1d(channels, channels, taps, groups=channels)
+
+    def forward(self, x: Tensor, window: Tensor) -> tuple[Tensor, Tensor]:
+        """Map `(batch, frames, channels)` after `window` `(batch, taps - 1, channels)`."""
+        seen = torch.cat([window.to(x.dtype), x], 1)
+        made = functional.silu(self.conv(seen.mT).mT)
+        return made, seen[:, x.shape[1] :]
+
+
+class _Way(nn.Module):
+    """One direction of a block: the scan, and what selects its inputs."""
+
+    pace: Pace
+    blank: tuple[tuple[int, int], tuple[int, ...]]
+    """Shapes of a blank state, without the batch."""
+
+    def forward(self, x: Tensor, state: State, backend: Backend | None) -> tuple[Tensor, State]:
+        """Map `(batch, frames, inputs)` to `(batch, frames, channels)`."""
+        raise NotImplementedError
+
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Map one frame `(batch, inputs)` to `(batch, channels)`."""
+        raise NotImplementedError
+
+
+class _MambaWay(_Way):
+    """One direction of a Mamba block."""
+
+    def __init__(self, channels: int, states: int, taps: int, hold: Hold) -> None:
+        super().__init__()
+        self.rank, self.states, self.hold = -(-channels // 32), states, hold
+        self.conv = ShortConv(channels, taps)
+        self.select = nn.Linear(channels, self.rank + 2 * states, bias=False)
+        self.step_of = nn.Linear(self.rank, channels, bias=False)
+        self.pace, self.decay = Pace(channels), Decay(channels, states)
+        self.skip = nn.Parameter(torch.zeros(channels))
+        self.blank = (taps - 1, channels), (channels, states)
+
+    def parts(self, x: Tensor, window: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Give u, dt, B and C, and the next window."""
+        u, window = self.conv(x, window)
+        raw, b, c = self.select(u).split([self.rank, self.states, self.states], -1)
+        return u, self.pace(self.step_of(raw)), b, c, window
+
+    def forward(self, x: Tensor, state: State, backend: Backend | None) -> tuple[Tensor, State]:
+        u, dt, b, c, window = self.parts(x, state.window)
+        y, h = selective_scan(
+            u, dt, self.decay(), b, c, 1 + self.skip, h0=state.h, backend=backend, hold=self.hold
+        )
+        return y, State(window, h)
+
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        u, dt, b, c, window = self.parts(x.unsqueeze(1), state.window)
+        u, dt, b, c = (part.squeeze(1) for part in (u, dt, b, c))
+        exact = self.hold == "exact"
+        y, h = selective_step(state.h, u, dt, self.decay(), b, c, exact=exact)
+        return y + (1 + self.skip) * u, State(window, h)
+
+
+class _Mamba2Way(_Way):
+    """One direction of a Mamba-2 block."""
+
+    def __init__(self, features: int, heads: tuple[int, int], states: int, taps: int, hold: Hold):
+        super().__init__()
+        self.heads, self.hold = heads, hold
+        count, channels = heads[0], heads[0] * heads[1]
+        self.widths = [channels, states, states]
+        self.into = nn.Linear(features, sum(self.widths) + count, bias=False)
+        self.conv = ShortConv(sum(self.widths), taps)
+        self.pace, self.decay = Pace(count), Decay(count)
+        self.skip = nn.Parameter(torch.zeros(count))
+        self.blank = (taps - 1, sum(self.widths)), (*heads, states)
+
+    def parts(self, x: Tensor, window: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Give u by heads, dt, B and C, and the next window."""
+        mixed, raw = self.into(x).split([sum(self.widths), self.heads[0]], -1)
+        mixed, window = self.conv(mixed, window)
+        u, b, c = mixed.split(self.widths, -1)
+        return u.unflatten(-1, self.heads), self.pace(raw), b, c, window
+
+    def forward(self, x: Tensor, state: State, backend: Backend | None) -> tuple[Tensor, State]:
+        u, dt, b, c, window = self.parts(x, state.window)
+        y, h = ssd(u, dt, self.decay(), b, c, state.h, exact=self.hold == "exact")
+        return (y + (1 + self.skip).unsqueeze(-1) * u).flatten(2), State(window, h)
+
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        u, dt, b, c, window = self.parts(x.unsqueeze(1), state.window)
+        u, dt, b, c = (part.squeeze(1) for part in (u, dt, b, c))
+        size, rates = self.heads[1], self.decay().repeat_interleave(self.heads[1]).unsqueeze(-1)
+        y, h = selective_step(
+            *(state.h.flatten(1, 2), u.flatten(1), dt.repeat_interleave(size, -1), rates, b, c),
+            exact=self.hold == "exact",
+        )
+        y = y.unflatten(-1, self.heads) + (1 + self.skip).unsqueeze(-1) * u
+        return y.flatten(1), State(window, h.unflatten(1, self.heads))
+
+
+class StateSpace(nn.Module):
+    """What both blocks share: the ways, and walking in pieces. Build `Mamba` or `Mamba2`."""
+
+    def __init__(self, forth: _Way, back: _Way | None, backend: Backend | None) -> None:
+        """Run one way, or two of which `back` walks backwards."""
+        super().__init__()
+        self.forth, self.back, self.backend = forth, back, backend
+
+    @property
+    def causal(self) -> bool:
+        """Whether no output sees a later input."""
+        return self.back is None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map `(batch, frames, features)` to the same shape, from rest."""
+        gate, inner = self.enter(x)
+        made, _ = self.forth(inner, self.rest(x), self.backend)
+        if self.back is not None:
+            other, _ = self.back(inner.flip(1), self.rest(x), self.backend)
+            made = made + other.flip(1)
+        return self.leave(made, gate)
+
+    def rest(self, x: Tensor) -> State:
+        """State before the first frame of inputs like `x`, whose first axis is the batch."""
+        window, h = self.forth.blank
+        return State(x.new_zeros(len(x), *window), x.new_zeros(len(x), *h, dtype=torch.float32))
+
+    def walk(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Map `(batch, frames, features)`, any number of frames; the state goes to the next."""
+        self._needs_causal()
+        if x.shape[1] == 0:
+            return x, state
+        gate, inner = self.enter(x)
+        made, state = self.forth(inner, state, self.backend)
+        return self.leave(made, gate), state
+
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Map one frame `(batch, features)`, in plain operations that can be exported."""
+        self._needs_causal()
+        gate, inner = self.enter(x)
+        made, state = self.forth.step(inner, state)
+        return self.leave(made, gate), state
+
+    def memories(self) -> Tensor:
+        """Memory at rest, 1 / dt [frames], of every channel or head of every way."""
+        ways = [way for way in (self.forth, self.back) if way is not None]
+        return torch.cat([1 / way.pace.rest().detach() for way in ways])
+
+    def enter(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Give the gate, and the input of the ways."""
+        raise NotImplementedError
+
+    def leave(self, made: Tensor, gate: Tensor) -> Tensor:
+        """Give the output from what the ways made."""
+        raise NotImplementedError
+
+    def _needs_causal(self) -> None:
+        if not self.causal:
+            raise ValueError("a block that runs both ways has no state to carry: use forward")
+
+
+class Mamba(StateSpace):
+    """Mamba: every channel has its own step and its own `states` rates of decay."""
+
+    def __init__(
+        self,
+        features: int,
+        *,
+        states: int = 16,
+        expand: int = 2,
+        taps: int = 4,
+        bidirectional: bool = False,
+        hold: Hold = "exact",
+        backend: Backend | None = None,
+    ) -> None:
+        """Scan `expand * features` channels after a convolution of `taps` frames."""
+        channels = expand * features
+        forth = _MambaWay(channels, states, taps, hold)
+        back = _MambaWay(channels, states, taps, hold) if bidirectional else None
+        super().__init__(forth, back, backend)
+        self.into = nn.Linear(features, 2 * channels, bias=False)
+        self.out = nn.Linear(channels, features, bias=False)
+
+    def enter(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Give the gate, and the input of the ways."""
+        gate, inner = self.into(x).chunk(2, -1)
+        return gate, inner
+
+    def leave(self, made: Tensor, gate: Tensor) -> Tensor:
+        """Give the output from what the ways made."""
+        return self.out(made * functional.silu(gate))
+
+
+class Mamba2(StateSpace):
+    """Mamba-2: channels in heads, one step and one rate of decay per head."""
+
+    def __init__(
+        self,
+        features: int,
+        *,
+        states: int = 32,
+        expand: int = 2,
+        head: int = 16,
+        taps: int = 4,
+        bidirectional: bool = False,
+        hold: Hold = "exact",
+    ) -> None:
+        """Scan `expand * features` channels in heads of `head` channels each.
+
+        Raises ValueError if the channels do not divide into such heads.
+        """
+        channels = expand * features
+        if channels % head:
+            raise ValueError(f"{channels} channels do not divide into heads of {head}")
+        heads = (channels // head, head)
+        forth = _Mamba2Way(features, heads, states, taps, hold)
+        back = _Mamba2Way(features, heads, states, taps, hold) if bidirectional else None
+        super().__init__(forth, back, None)
+        self.gate = nn.Linear(features, channels, bias=False)
+        self.norm = nn.RMSNorm(channels)
+        self.out = nn.Linear(channels, features, bias=False)
+
+    def enter(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Give the gate, and the input of the ways."""
+        return self.gate(x), x
+
+    def leave(self, made: Tensor, gate: Tensor) -> Tensor:
+        """Give the output from what the ways made."""
+        return self.out(self.norm(made * functional.silu(gate)))
