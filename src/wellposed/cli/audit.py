@@ -147,7 +147,7 @@ def real_speech(data: Path, seed: int) -> Probes:
     pieces = []
     for draw in range(20 * ITEMS):
         rng = generator(seed, "audit", "train", draw)
-        piece = torch.from_numpy(sounds.speech("train", RATE, rng).wave)
+        piece = torch.tensor(sounds.speech("train", RATE, rng).wave)
         # A pause of the clip may be all that was drawn.
         if float(piece.square().mean()) > 1e-8:
             pieces.append(piece)

@@ -51,7 +51,7 @@ class Bench:
     ladder: Ladder
     role: str = "total"
     declared: frozenset[str] = frozenset()
-    quietest_db: float = -78.0
+    quietest_db: float = -81.0
     """Level of the quietest estimate that training meets, relative to the reference [dB]."""
 
     @property

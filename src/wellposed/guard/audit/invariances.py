@@ -35,7 +35,7 @@ def transforms(bench: Bench, good: Tensor) -> dict[str, tuple[str, Tensor]]:
         "scrambled frequencies": ("content", _scrambled(good, bench.probes.generator(8))),
     }
     for number, lost in enumerate(_band_losses(bench.reference), start=1):
-        made[f"a quarter of the voice 12 dB lower ({number})"] = ("band", good + lost)
+        made[f"part {number} of the voice 12 dB lower"] = ("band", good + lost)
     return made
 
 

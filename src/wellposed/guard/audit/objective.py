@@ -74,6 +74,7 @@ def _require(
 def _forces(objective: Objective) -> Part:
     """Shares of the gradient at three points, and whether the sum leads to the reference."""
     numbers: Numbers = {}
+    usual = max(objective.items, key=lambda kind: objective.items[kind].share)
     shares: dict[str, list[float]] = {}
     away = []
     for kind, items in objective.items.items():
@@ -83,22 +84,23 @@ def _forces(objective: Objective) -> Part:
             total = sum(each["norm"] for each in found.values())
             for term, each in found.items():
                 share = each["norm"] / total if total else 0.0
-                shares.setdefault(f"{term} ({kind})", []).append(share)
+                if kind == usual:
+                    shares.setdefault(term, []).append(share)
                 key = f"{kind}, {point}, {term}"
                 numbers[key] = {"share": share, **each}
             pull = {term: each["to_reference"] for term, each in found.items()}
             if pull and sum(pull.values()) < -ROUNDING * sum(abs(p) for p in pull.values()):
                 away.append((kind, point, min(pull, key=lambda term: pull[term])))
-    return Part([_shared(shares), _leads(away)], {"forces": numbers})
+    return Part([_shared(usual, shares), _leads(away)], {"forces": numbers})
 
 
-def _shared(shares: Mapping[str, list[float]]) -> Answer:
-    listed = "; ".join(
-        f"{name} {', '.join(f'{share:.0%}' for share in each)}"
-        for name, each in shares.items()
-        if max(each) > 0
-    )
-    return Answer("uniqueness", f"shares of the gradient {', '.join(POINTS)}: {listed}")
+def _shared(kind: str, shares: Mapping[str, list[float]]) -> Answer:
+    """Shares in the kind of items that there is most of; all others are among the numbers."""
+    ordered = sorted(shares, key=lambda term: -shares[term][0])
+    listed = ", ".join(f"{term} {shares[term][0]:.0%}" for term in ordered)
+    last = ", ".join(f"{shares[term][-1]:.0%}" for term in ordered)
+    text = f"shares of the gradient for {kind} items: {listed} (near the reference {last})"
+    return Answer("uniqueness", text)
 
 
 def _leads(away: list[tuple[str, str, str]]) -> Answer:

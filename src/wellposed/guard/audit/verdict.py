@@ -76,7 +76,7 @@ class Audit:
 
     def text(self) -> str:
         """One screen: the three questions, one line per answer, the gravest first."""
-        lines = [f"{self.subject}: {self.setting}"]
+        lines = [self.subject, *(f"  {line}" for line in self.setting.splitlines())]
         for question, words in QUESTIONS.items():
             asked = [each for each in self.answers if each.question == question]
             if asked:
@@ -166,7 +166,7 @@ def merged(subject: str, audits: Sequence[Audit]) -> Audit:
         numbers |= each.numbers
     return Audit(
         subject,
-        "\n  ".join(("", *(each.setting for each in audits))),
+        "\n".join(each.setting for each in audits),
         tuple(answer for each in audits for answer in each.answers),
         numbers,
         sum(each.seconds for each in audits),
