@@ -7,8 +7,6 @@ from torch import Tensor, nn
 from .evidence import Scores, Validation
 from .examiner import Examiner
 from .findings import Finding
-from .instruments.codes import code_use
-from .instruments.critics import critic_scores
 from .instruments.forces import term_forces
 from .weights import fingerprint, fingerprint_of, same_weights
 
@@ -47,17 +45,22 @@ class Examined:
         *,
         name: str = "critic",
         active: bool = True,
+        term: str = "",
     ) -> None:
         """Scores of a critic on real and made examples, any shape `(batch, ...)`, higher: real.
 
-        `active=False`: the schedule keeps the critic out of the loss as yet; say so.
+        `active=False`: the schedule keeps the critic out of the loss as yet; say so. `term` is
+        the term of the generator's loss that the critic speaks through, as `forces` calls it;
+        without it a critic that is never wrong cannot be told from one that has stopped to teach.
         """
-        table = {name: critic_scores(real, fake, active)}
-        self._tell(self._examiner.note("critics", step, table))
+        self._tell(self._examiner.take("critics", step, real, fake, name, active, term))
 
     def codes(self, step: int, indices: Tensor, size: int, *, name: str = "codebook") -> None:
-        """Codes chosen at a step, integers of any shape, out of a codebook of `size`."""
-        self._tell(self._examiner.note("codes", step, {name: code_use(indices, size)}))
+        """Codes chosen at a step, integers of any shape, out of a codebook of `size`.
+
+        Negative indices are masked ones and count nowhere.
+        """
+        self._tell(self._examiner.take("codes", step, indices, size, name))
 
     def validate(
         self,
@@ -79,11 +82,12 @@ class Examined:
         holds the scores of outputs that need no network ("silence", "input", "constant");
         `again` the first items measured twice; `items` names the list; `levels_db` is the gain
         of each estimate over its reference; `training` names networks that were in training
-        mode (None: those that are now). Returns the new findings.
+        mode (None: those that ran without gradients since the last step in training mode only,
+        and hold layers that act differently then). Returns the new findings.
         """
         self.read()
         if training is None:
-            training = [name for name, model in self.models.items() if model.training]
+            training = self._examiner.validated_in_training()
         validation = Validation(
             step,
             _plain(scores),

@@ -1,17 +1,21 @@
 """From measurements to findings: keeps the evidence, asks the checks, reports each fault once."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
 from . import instruments
 from .checks import looks
-from .evidence import Evidence, Record, Table, Validation
-from .findings import Finding
+from .evidence import Evidence, Record, Table, Validation, spoken_tree
+from .findings import Finding, Severity, heard
 from .finite import TERM
+from .instruments import Remembering, Taker
+from .instruments.modes import Modes
 from .rows import Row, Rows
+
+_RANKS = tuple(Severity)
 
 
 class Examiner:
@@ -21,7 +25,8 @@ class Examiner:
         self._watched = watched
         self._instruments = instruments.build(watched)
         self.evidence = Evidence(watched.plan, rows.history)
-        self._told: set[tuple[str, str]] = set()
+        self._takers = {each.kind: each for each in self._instruments if isinstance(each, Taker)}
+        self._told: dict[tuple[str, str], Severity] = {}
 
     def due(self, step: int) -> bool:
         """Whether `step` is looked at closely."""
@@ -29,11 +34,20 @@ class Examiner:
 
     def visit(self, step: int, accepted: bool) -> list[Finding]:
         """Let the instruments read; new findings."""
-        found = []
-        for each in self._instruments:
-            for kind, record in each.visit(step, accepted):
-                found += self._note(kind, record)
-        return found
+        return [
+            finding
+            for each in self._instruments
+            for finding in self._noted(each.visit(step, accepted))
+        ]
+
+    def take(self, kind: str, step: int, *what: Any) -> list[Finding]:
+        """Give the instrument of a kind what the loop hands over; new findings."""
+        return self._noted(self._takers[kind].take(step, *what))
+
+    def read(self) -> list[Finding]:
+        """Judge what instruments left waiting on the device; new findings."""
+        takers = self._takers.values()
+        return [finding for each in takers for finding in self._noted(each.read())]
 
     def rows(self, fresh: Sequence[Row]) -> list[Finding]:
         """Judge the rows that were just read; new findings."""
@@ -51,14 +65,31 @@ class Examiner:
         self.evidence.judge(replace(validation, losses=self._losses()))
         return self._new(looks(self.evidence, "validation"))
 
+    def validated_in_training(self) -> list[str]:
+        """Networks that were validated in training mode, as far as it makes a difference."""
+        modes = (each for each in self._instruments if isinstance(each, Modes))
+        return [name for each in modes for name in each.validated_in_training()]
+
     def state(self) -> dict[str, Any]:
-        """Evidence and what was told, as strict JSON values."""
-        return {"evidence": self.evidence.state(), "told": sorted(map(list, self._told))}
+        """Evidence, what was told and what the instruments remember: JSON values and tensors."""
+        kept = {_name(each): each.state() for each in self._remembering()}
+        return {
+            "evidence": self.evidence.state(),
+            "told": [[*key, rank.value] for key, rank in sorted(self._told.items())],
+            "instruments": spoken_tree(kept),
+        }
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Take over what `state` returned."""
         self.evidence.load(state["evidence"])
-        self._told = {(code, subject) for code, subject in state["told"]}
+        self._told = {(code, subject): Severity(rank) for code, subject, rank in state["told"]}
+        kept = heard(state.get("instruments", {}))
+        for each in self._remembering():
+            if _name(each) in kept:
+                each.load(kept[_name(each)])
+
+    def _remembering(self) -> list[Remembering]:
+        return [each for each in self._instruments if isinstance(each, Remembering)]
 
     def _losses(self) -> dict[str, float]:
         """Mean of every term since the last validation, over the finite rows that are kept."""
@@ -73,6 +104,9 @@ class Examiner:
                     sums.setdefault(name.removeprefix(TERM), []).append(value)
         return {name: fmean(values) for name, values in sorted(sums.items())}
 
+    def _noted(self, records: Iterable[tuple[str, Record]]) -> list[Finding]:
+        return [finding for kind, record in records for finding in self._note(kind, record)]
+
     def _note(self, kind: str, record: Record) -> list[Finding]:
         self.evidence.add(kind, record)
         return self._new(looks(self.evidence, kind))
@@ -81,7 +115,13 @@ class Examiner:
         fresh = []
         for finding in findings:
             key = (finding.code, str(finding.evidence.get("subject", "")))
-            if key not in self._told:
-                self._told.add(key)
+            told = self._told.get(key)
+            # What has become worse is news.
+            if told is None or _RANKS.index(finding.severity) > _RANKS.index(told):
+                self._told[key] = finding.severity
                 fresh.append(finding)
         return fresh
+
+
+def _name(instrument: Remembering) -> str:
+    return type(instrument).__module__.rpartition(".")[2]

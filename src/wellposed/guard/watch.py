@@ -70,6 +70,7 @@ class Guard(Examined):
         watched = Watched(
             self.models, as_optimizers(optimizers), self._watched, plan or Plan(), look_every
         )
+        self._terms = watched.terms
         self._examiner = Examiner(watched, self._rows)
 
     @property
@@ -108,7 +109,7 @@ class Guard(Examined):
         parameters = self._watched.named()
         row = measure(terms, list(parameters.values()), estimate, reference)
         self.steps += step != self._latest
-        self._latest = step
+        self._latest, self._terms[:] = step, terms
         if not self._veto:
             self._judge_late(self._rows.add(step, list(terms), row))
             self._tell(self._examiner.visit(step, accepted=True))
@@ -133,6 +134,7 @@ class Guard(Examined):
     def read(self) -> list[Finding]:
         """Judge the rows still waiting on the device; all findings so far."""
         self._judge_late(self._rows.read())
+        self._tell(self._examiner.read())
         return self.findings
 
     def word(self) -> str:

@@ -7,9 +7,9 @@ hands over (terms, critics' scores, codes) into a table.
 
 import pkgutil
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -29,6 +29,8 @@ class Watched:
     plan: Plan
     every: int
     """Steps between two looks of what costs more than a row."""
+    terms: list[str] = field(default_factory=list)
+    """Names of the terms of the present call."""
 
     def named(self) -> Mapping[str, Tensor]:
         """All parameters by name, as they are now."""
@@ -44,6 +46,35 @@ class Instrument(Protocol):
 
     def visit(self, step: int, accepted: bool) -> Iterable[tuple[str, Record]]:
         """Kinds and records that are complete now. A GAN's players share a step's number."""
+        ...
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """One that carries something from step to step: a resumed run finds what a whole one finds."""
+
+    def state(self) -> dict[str, Any]:
+        """Everything that it carries, as JSON values and tensors."""
+        ...
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` returned."""
+        ...
+
+
+@runtime_checkable
+class Taker(Instrument, Protocol):
+    """An instrument that measures what the loop hands over, and may let it wait on the device."""
+
+    kind: str
+    """The kind of its records."""
+
+    def take(self, step: int, *what: Any) -> Iterable[tuple[str, Record]]:
+        """Take it in; records that are complete now."""
+        ...
+
+    def read(self) -> Iterable[tuple[str, Record]]:
+        """Records of all that waits (waits for the device)."""
         ...
 
 
