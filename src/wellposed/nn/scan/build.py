@@ -60,7 +60,8 @@ def _fingerprint(compiler: str) -> str:
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     features = next((line for line in lines if line.startswith(("flags", "Features"))), "")
-    known = (_said([compiler, "--version"]), platform.platform(), platform.machine(), features)
+    version = _run([compiler, "--version"]).stdout
+    known = (version, platform.platform(), platform.machine(), features)
     named = "\n".join((SOURCE.read_text(encoding="utf-8"), *_FLAGS, *_NO_TRAPS, *known))
     return hashlib.sha256(named.encode()).hexdigest()[:16]
 
@@ -68,22 +69,19 @@ def _fingerprint(compiler: str) -> str:
 def _build(compiler: str, path: Path) -> None:
     _log.info("building the compiled scan into %s, once for this machine", path)
     # Made in a folder of its own beside its place, and renamed: whoever else builds, or a kill at
-    # any moment, leaves a whole library or none.
+    # any moment, leaves a whole library or none. A part of one would crash whoever loads it.
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".building-") as room:
         made, said = Path(room) / path.name, ""
         for machine in _MACHINE:
-            command = [compiler, *_FLAGS, *_NO_TRAPS, machine, str(SOURCE), "-o", str(made)]
-            said = _said(command)
-            if made.exists():
+            done = _run([compiler, *_FLAGS, *_NO_TRAPS, machine, str(SOURCE), "-o", str(made)])
+            if done.returncode == 0:
+                with made.open("rb") as file:
+                    os.fsync(file.fileno())
                 made.replace(path)
                 return
+            said = done.stdout + done.stderr
     raise NoKernel(f"{compiler} could not build {SOURCE}: {said.strip()[:500]}")
 
 
-def _said(command: list[str]) -> str:
-    """What a command printed; a failed one shows in what it did not make."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    except subprocess.TimeoutExpired:
-        return f"{command[0]} took more than 300 s"
-    return done.stdout + done.stderr
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False)
