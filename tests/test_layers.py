@@ -28,9 +28,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "metrics": {"dsp"} | BASE,
     "data": {"dsp"} | BASE,
     "engine": {"guard"} | BASE,
+    "doctor": {"guard"} | BASE,
     "systems": SIGNALS | TRAINING | BASE,
     "report": SIGNALS | TRAINING | {"systems"} | BASE,
-    "cli": SIGNALS | TRAINING | {"systems", "report"} | BASE,
+    "faults": SIGNALS | TRAINING | {"systems"} | BASE,
+    "cli": SIGNALS | TRAINING | {"systems", "report", "doctor", "faults"} | BASE,
     "__main__": {"cli"},
 }
 GUARD_NEEDS = {"torch"} | sys.stdlib_module_names

@@ -3,8 +3,9 @@
 The picture of the house; an arrow reads "is imported by", and none points back:
 
     dsp  <-  nn, losses, metrics, data  <-+
-                                          +-  systems  <-  report, cli
+                                          +-  systems  <-  report, faults, cli
     guard  <-  engine                   <-+
+    guard  <-  doctor                   <-  cli
 
 `errors` and `intervals` (confidence intervals) may be imported by everybody but `guard`, which
 needs torch and the standard library only.

@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("wellposed.cli.doctor:doctor", "say what logs of other runs show: doctor LOG..."),
     "data": ("wellposed.cli.look:data", "check audio files: wellposed data check DIR"),
     "show": ("wellposed.cli.look:show", "print a system's recipe and sizes"),
+    "faults": ("wellposed.cli.faults:faults", "inject known faults: does the guard name them?"),
     "rule": ("wellposed.cli.look:rule", "explain a finding: wellposed rule WP301"),
 }
 """Name, where its function is, and a line of help. A function takes the remaining arguments

@@ -128,8 +128,10 @@ class Stepper:
     ) -> None:
         """Let the guard look at what exists before the backward pass, on this rank alone."""
         number, guard = moment.step, self.guard
-        for name, (real, fake, active) in moment.critics.items():
-            guard.critic(number, real, fake, name=name, active=active)
+        for name, said in moment.critics.items():
+            guard.critic(
+                number, said.real, said.fake, name=name, active=said.active, term=said.term
+            )
         for name, (indices, size) in moment.chosen.items():
             guard.codes(number, indices, size, name=name)
         estimate = moment.shown.get("estimate")

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +30,15 @@ class Player:
     networks: tuple[str, ...]
 
 
+class Critic(NamedTuple):
+    """What a critic says of a step's examples; see `Guard.critic`."""
+
+    real: Tensor | None
+    fake: Tensor | None
+    active: bool
+    term: str
+
+
 @dataclass(frozen=True)
 class Moment:
     """When a step happens, the generator for its draws, and what the guard may see of it.
@@ -40,7 +49,7 @@ class Moment:
     step: int
     generator: torch.Generator
     shown: dict[str, Tensor] = field(default_factory=dict)
-    critics: dict[str, tuple[Tensor | None, Tensor | None, bool]] = field(default_factory=dict)
+    critics: dict[str, Critic] = field(default_factory=dict)
     chosen: dict[str, tuple[Tensor, int]] = field(default_factory=dict)
 
     def show(
@@ -65,9 +74,10 @@ class Moment:
         *,
         name: str = "critic",
         active: bool = True,
+        term: str = "",
     ) -> None:
         """Let the guard see a critic's scores `(batch, ...)`, higher: real; see `Guard.critic`."""
-        self.critics[name] = (real, fake, active)
+        self.critics[name] = Critic(real, fake, active, term)
 
     def codes(self, indices: Tensor, size: int, *, name: str = "codebook") -> None:
         """Let the guard see which codes of a codebook of `size` were chosen."""

@@ -1,0 +1,79 @@
+"""What an injected fault may do to a run; every method here does nothing."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from torch import Tensor, nn
+
+from wellposed.engine.run import Run
+from wellposed.engine.system import Batch, Item, Moment
+
+Changes = Mapping[str, Any]
+"""Dotted keys of a recipe and their values."""
+Scores = dict[str, float | None]
+
+
+class Fault:
+    """A healthy run; a subclass is one failure, told by the first line of its docstring.
+
+    An object serves one run. Methods see every step once, replays by the guard aside.
+    """
+
+    codes: ClassVar[tuple[str, ...]] = ()
+    """The codes that name it right."""
+    since: ClassVar[int] = 0
+    """First step or (`shows` = "validation") number of the first validation that can show it."""
+    shows: ClassVar[Literal["step", "validation"]] = "step"
+    host: ClassVar[str] = "enhance"
+    """Name of the host system, see `hosts`."""
+    changes: ClassVar[Changes] = {}
+    """What is different in the recipe."""
+
+    step: int = -1
+    """The step that is being taken."""
+    run: Run
+
+    @classmethod
+    def name(cls) -> str:
+        """The class's name in small letters, with hyphens."""
+        small = (f"-{c.lower()}" if c.isupper() else c for c in cls.__name__)
+        return "".join(small).lstrip("-")
+
+    @classmethod
+    def about(cls) -> str:
+        """One sentence."""
+        return (cls.__doc__ or "").partition("\n")[0]
+
+    @property
+    def active(self) -> bool:
+        """Whether the step at which it begins has come."""
+        return self.step >= self.since
+
+    def build(self, networks: dict[str, nn.Module]) -> None:
+        """Change the networks before anybody has seen them."""
+
+    def ready(self) -> None:
+        """Change `self.run` before its first step."""
+
+    def before(self) -> None:
+        """Do something just before the forward pass of `self.step`; once a step."""
+
+    def item(self, item: Item, split: str, index: int) -> Item:
+        """Return another scene; `item` itself is shared and must not be changed."""
+        return item
+
+    def batch(self, batch: Batch) -> Batch:
+        """Return another training batch."""
+        return batch
+
+    def terms(self, terms: dict[str, Tensor], batch: Batch, moment: Moment) -> dict[str, Tensor]:
+        """Return other terms `(batch,)`; `moment.shown` has the estimate."""
+        return terms
+
+    def weights(self, weights: dict[str, float]) -> dict[str, float]:
+        """Return other weights of terms."""
+        return weights
+
+    def score(self, scores: Scores, item: Item, estimate: Tensor) -> Scores:
+        """Return other scores of an estimate (or silence, or the input) of a validation scene."""
+        return scores

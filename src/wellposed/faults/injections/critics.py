@@ -1,0 +1,64 @@
+"""Critics (discriminators): not begun, constant, never wrong, or fed by a metric that fails."""
+
+from typing import ClassVar
+
+import torch
+
+from wellposed.faults.fault import Changes, Fault
+
+
+class CriticNotBegun(Fault):
+    """A critic that joins at a step that never comes."""
+
+    codes = ("WP107",)
+    host = "duel"
+
+    def terms(self, terms, batch, moment):
+        """Say so, and let it count nothing."""
+        for name, said in moment.critics.items():
+            moment.critics[name] = said._replace(active=False)
+        return terms
+
+
+class CriticConstant(Fault):
+    """A critic that says the same to everything: its last layer is zero and learns nothing."""
+
+    codes = ("WP108",)
+    host = "duel"
+
+    def build(self, networks):
+        """Set the last layer to zero."""
+        last = list(networks["critic"].children())[-1].requires_grad_(False)
+        for parameter in last.parameters():
+            torch.nn.init.zeros_(parameter)
+
+
+class CriticNeverWrong(Fault):
+    """A critic at a hundred times the learning rate, whose loss saturates."""
+
+    codes = ("WP109",)
+    host = "duel"
+    changes: ClassVar[Changes] = {"training.steps": 192, "validation.every": 96}
+
+    def before(self):
+        """Raise its rate; the engine has just set that of the recipe."""
+        for group in self.run.moving.optimizers["critic"].param_groups:
+            group["lr"] *= 100
+
+
+class MetricFails(Fault):
+    """A critic that predicts a metric; where the metric raises, the target is not a number."""
+
+    codes = ("WP110",)
+    host = "duel"
+    since = 21
+
+    def terms(self, terms, batch, moment):
+        """Spoil the first real score in what is shown, and leave it out of the loss."""
+        for name, said in moment.critics.items():
+            if self.active and said.real is not None:
+                real = said.real.detach().clone()
+                real[0] = float("nan")
+                moment.critics[name] = said._replace(real=real)
+                terms["real"] = terms["real"][1:]
+        return terms

@@ -1,0 +1,75 @@
+"""What the network gives: an offset, flat tops, nothing; clamps that bite and clamps that idle."""
+
+from torch import Tensor, nn
+
+from wellposed.faults.fault import Fault
+
+
+class OutputFault(Fault):
+    """Change what the network gives, in training and in use."""
+
+    def ready(self):
+        """Hook its output."""
+        self.run.networks["model"].register_forward_hook(
+            lambda module, given, made: self.made(made)
+        )
+
+    def made(self, estimate: Tensor) -> Tensor:
+        """Return another estimate."""
+        raise NotImplementedError
+
+
+class ConstantOffset(OutputFault):
+    """An output with an offset of a tenth of full scale."""
+
+    codes = ("WP308",)
+
+    def made(self, estimate):
+        """Add it."""
+        return estimate + 0.1
+
+
+class ClippedOutput(OutputFault):
+    """An output thirty times too loud, clipped at full scale."""
+
+    codes = ("WP309",)
+
+    def made(self, estimate):
+        """Amplify and clip."""
+        return (30 * estimate).clamp(-1, 1)
+
+
+class SilentOutput(OutputFault):
+    """An output that is silent whatever comes in."""
+
+    codes = ("WP118",)
+
+    def made(self, estimate):
+        """Multiply by zero."""
+        return 0 * estimate
+
+
+class ClampFault(Fault):
+    """Put a clamp behind the paths."""
+
+    limit: float
+
+    def build(self, networks):
+        """Add the module."""
+        model = networks["model"]
+        model.paths = nn.Sequential(model.paths, nn.Hardtanh(-self.limit, self.limit))
+
+
+class ClampBites(ClampFault):
+    """A clamp that changes one value in a hundred."""
+
+    codes = ("WP305",)
+    limit = 2.5
+    """Features are normalised; of a normal distribution 1.2 % are beyond."""
+
+
+class ClampIdle(ClampFault):
+    """A clamp so wide that nothing ever reaches it."""
+
+    codes = ("WP306",)
+    limit = 1e6
