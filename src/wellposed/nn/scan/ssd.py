@@ -58,7 +58,8 @@ def _scan(
     # (batch, blocks, heads, to, from): the decay between two frames of a block. The future is
     # -inf before the exp, not zero after it: there exp could be inf, and its gradient NaN.
     future = torch.full((block, block), -torch.inf, dtype=x.dtype, device=x.device).triu(1)
-    between = (passed.unsqueeze(-1) - passed.unsqueeze(-2) + future).exp()
+    # The diagonal is set to zero although it is zero: its gradients would cancel but for rounding.
+    between = ((passed.unsqueeze(-1) - passed.unsqueeze(-2)).tril(-1) + future).exp()
     inside = (between * (C @ B.mT).unsqueeze(2)) @ driven
     # What a block adds to the state at its end: (batch, blocks, heads, size, states).
     to_end = (passed[..., -1:] - passed).exp().unsqueeze(-1)
