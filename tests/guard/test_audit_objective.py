@@ -152,8 +152,8 @@ def test_objectives_that_cannot_be_asked_are_refused(wrong):
 
 
 def test_doubt_about_a_poor_estimate_is_a_warning_and_no_fault_of_the_objective():
-    # The least of |g (s + n) - s|^2 with |n| = |s| is at g = 1/2; of noisier ones, lower.
-    items = {"all": Items(PROBES.noisy(-10.0), PROBES.reference)}
+    # |g (s + n) - s|^2 is least at g = 1 / (1 + |n|^2 / |s|^2).
+    items = {"all": Items(PROBES.noisy(-5.0), PROBES.reference)}
     made = audit_objective({"mse": mse}, {"mse": 1.0}, items)
-    assert made.numbers["settles_at_gain"] == pytest.approx(1 / 11, rel=0.02)
+    assert made.numbers["settles_at_gain"] == pytest.approx(1 / (1 + 10**0.5), rel=0.02)
     assert {(f.code, f.severity) for f in made.findings} == {("WP111", Severity.WARN)}

@@ -153,7 +153,7 @@ def test_a_term_may_ignore_content_and_level_and_a_declared_blindness_is_no_faul
 
 
 def test_a_start_at_silence_turns_no_escape_from_silence_into_a_fail():
-    said = audit_loss(reported()["multi_resolution"], quietest_db=-math.inf)
+    said = audit_loss(reported()["real_mel"], quietest_db=-math.inf)
     assert "WP103" in said.codes(Severity.FAIL)
 
 

@@ -22,7 +22,8 @@ PER_DECADE = 8
 FINE = 16
 
 FLAT = 1e-4
-"""Objectives within this share of their range are as good as the best."""
+"""Objectives within this share of their range are as good as the best; the range is that of gains
+up to two, as errors grow without end beyond."""
 
 SETTLED = 1.2
 """Largest ratio of gains as good as the best (1.6 dB) that still is a level."""
@@ -51,9 +52,9 @@ class Settling:
         return self.high / self.low < SETTLED
 
     @property
-    def at_end(self) -> bool:
-        """Whether the best gains reach the end of the range: nothing stops the level."""
-        return self.low <= LOWEST * 1.001 or self.high >= HIGHEST / 1.001
+    def near_one(self) -> bool:
+        """Whether a gain within a factor of two of one is among the best."""
+        return self.low <= 2 and self.high >= 0.5
 
 
 class Equilibrium:
@@ -75,7 +76,7 @@ class Equilibrium:
         fine = [coarse * step ** (k / FINE) for k in range(-FINE, FINE + 1)]
         curve = dict(sorted((curve | self.curve(_inside(fine), batch_size)).items()))
         best = min(curve, key=lambda gain: curve[gain])
-        span = max(curve.values()) - curve[best]
+        span = max(cost for gain, cost in curve.items() if gain <= 2) - curve[best]
         good = [gain for gain, cost in curve.items() if cost <= curve[best] + FLAT * span]
         at_one = self.curve([1.0], batch_size)[1.0]
         return Settling(
