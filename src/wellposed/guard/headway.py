@@ -60,7 +60,7 @@ def outlook(evidence: Evidence, metric: str, trivial: str, level: float) -> str:
     "": they are not surely worse. "end": they are, and the plan has ended. "fell": they were
     surely better before. "still": no weight has changed since the validation before. "stuck":
     half of what the learning rate will move lies behind, and if each item went on as it has gone
-    since half of that, they would still be surely worse at the end. "early": none of these.
+    lately, they would still be surely worse at the end. "early": none of these.
     """
     *past, now = evidence.validations
     if standing(now, metric, trivial, level) >= 0:
@@ -82,21 +82,27 @@ def _silent(validation: Validation, metric: str, trivial: str) -> bool:
 
 
 def _hopeless(evidence: Evidence, metric: str, trivial: str, level: float) -> bool:
-    """Whether a straight line through each item ends surely below, half of the plan being spent."""
+    """Whether straight lines through each item end surely below, half of the plan being spent.
+
+    One line since half of what is spent, one since three quarters: a late start is no failure.
+    """
     now = evidence.validations[-1]
     *marks, mark = (_spent(evidence, index) for index in range(len(evidence.validations)))
-    halfway = sum(each <= mark / 2 for each in marks)
-    if mark < 0.5 or not halfway:
-        return False
-    then, behind = evidence.validations[halfway - 1], marks[halfway - 1]
-    if not comparable(then, now):
-        return False
-    ahead = (1 - mark) / (mark - behind)
-    scores = [
-        None if old is None or new is None else new + ahead * (new - old)
-        for new, old in zip(now.scores[metric], then.scores.get(metric, ()), strict=False)
-    ]
-    return standing(replace(now, scores={metric: scores}), metric, trivial, level) < 0
+    for share in (0.5, 0.75):
+        index = sum(each <= mark * share for each in marks) - 1
+        if mark < 0.5 or index < 0:
+            return False
+        then = evidence.validations[index]
+        ahead = (1 - mark) / (mark - marks[index])
+        old = then.scores.get(metric, ())
+        scores = [
+            None if a is None or b is None else b + ahead * (b - a)
+            for a, b in zip(old, now.scores[metric], strict=False)
+        ]
+        end = replace(now, scores={metric: scores})
+        if not comparable(then, now) or standing(end, metric, trivial, level) >= 0:
+            return False
+    return True
 
 
 def _spent(evidence: Evidence, index: int) -> float:

@@ -1,0 +1,124 @@
+"""WP407: what is trained or chosen by improves while an independent yardstick gets worse.
+
+Signal: Kendall's trend, with its exact chance, of the training loss or the selecting metric, and
+of every other metric with a better end, over the whole run and over its later half. A series that
+wanders without a goal has trends as well: the steps of the yardstick from validation to
+validation must also have a mean that is surely on the wrong side of 0, and the items must agree
+(Student's t both). Threshold: the declared budget over validations, yardsticks and windows [S].
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..chance import kendall
+from ..evidence import Evidence, Validation
+from ..findings import Finding, Severity, Suspect
+from ..paired import Values, comparable, gains, mean, surely
+
+CODES = ("WP407",)
+READS = "validation"
+LONGEST = 64
+"""Validations that a trend looks back at most, for the cost of its exact chance."""
+LEVEL = "|level|"
+"""The yardstick that levels in dB make: their distance from 0."""
+
+
+@dataclass(frozen=True)
+class _Trend:
+    name: str
+    chance: float
+    values: Sequence[float]
+
+
+def check(evidence: Evidence) -> Finding | None:
+    """Look for a proxy that rises over a window in which a yardstick falls."""
+    now = evidence.validations[-1]
+    past = [each for each in evidence.validations[-LONGEST:] if comparable(each, now)]
+    names = _yardsticks(now)
+    level = evidence.plan.level(evidence.plan.validations * max(len(names), 1) * 2)
+    for window in (past, past[len(past) // 2 :]):
+        # Fewer values have no order that is that unlikely.
+        if 2 / math.factorial(min(len(window), 20)) > level:
+            continue
+        worse = next(filter(None, (_worse(window, name, level) for name in names)), None)
+        better = _proxy(window, level) if worse else None
+        if worse and better:
+            return _finding(window, better, worse)
+    return None
+
+
+def _yardsticks(now: Validation) -> list[str]:
+    names = [name for name in now.scores if name in now.better and name != now.select]
+    return [*names, LEVEL] if now.levels_db else names
+
+
+def _scores(validation: Validation, name: str) -> Values:
+    if name != LEVEL:
+        return validation.scores.get(name, ())
+    return [None if value is None else abs(value) for value in validation.levels_db]
+
+
+def _worse(window: Sequence[Validation], name: str, level: float) -> _Trend | None:
+    better = "lower" if name == LEVEL else window[-1].better[name]
+    values = [mean(_scores(each, name)) for each in window]
+    trend, chance = _improves(values, better)
+    if trend >= 0 or chance > level:
+        return None
+    items = gains(better, _scores(window[-1], name), _scores(window[0], name))
+    if surely(gains(better, values[1:], values), level) < 0 and surely(items, level) < 0:
+        return _Trend(name, chance, values)
+    return None
+
+
+def _proxy(window: Sequence[Validation], level: float) -> _Trend | None:
+    now = window[-1]
+    series: list[tuple[str, str, list[float]]] = []
+    if now.select in now.better:
+        select = now.select or ""
+        values = [mean(_scores(each, select)) for each in window]
+        series.append((select, now.better[select], values))
+    if all(each.losses for each in window):
+        values = [sum(each.losses.values()) for each in window]
+        series.append(("training loss", "lower", values))
+    for name, better, values in series:
+        trend, chance = _improves(values, better)
+        if trend > 0 and chance <= level:
+            return _Trend(name, chance, values)
+    return None
+
+
+def _improves(values: Sequence[float], better: str) -> tuple[int, float]:
+    """Kendall's trend towards the better end, and its chance; none if a value is missing."""
+    if not all(map(math.isfinite, values)):
+        return 0, 1.0
+    score, chance = kendall(values)
+    return (-score if better == "lower" else score), chance
+
+
+def _finding(window: Sequence[Validation], better: _Trend, worse: _Trend) -> Finding:
+    return Finding(
+        "WP407",
+        f"{better.name} improves over {len(window)} validations while {worse.name} gets worse",
+        Severity.WARN,
+        window[-1].step,
+        window[0].step,
+        {
+            "subject": worse.name,
+            "proxy": better.name,
+            "proxy_first": better.values[0],
+            "proxy_last": better.values[-1],
+            "chance_of_proxy_trend": better.chance,
+            "yardstick": worse.name,
+            "yardstick_first": worse.values[0],
+            "yardstick_last": worse.values[-1],
+            "chance_of_yardstick_trend": worse.chance,
+            "validations": len(window),
+        },
+        (
+            Suspect("loss", f"audit it: is a step along it a loss in {worse.name}?"),
+            Suspect("too many passes over the data", "score training items: do they improve?"),
+            Suspect(worse.name, "look at the items that fell most: is the yardstick right?"),
+        ),
+        f"put what {worse.name} sees into the loss, or choose the checkpoint by it",
+    )
