@@ -86,8 +86,9 @@ def test_a_state_goes_through_json_and_back():
     assert repr(other.state_dict()["examiner"]) == repr(state["examiner"])
 
 
-@pytest.mark.parametrize("name", ["read_every", "look_every"])
-def test_a_guard_that_never_looks_is_refused(name: str):
+def test_a_guard_that_never_looks_is_refused():
     model = nn.Linear(3, 1)
-    with pytest.raises(ValueError, match=name):
-        Guard(model, None, **{name: 0})
+    with pytest.raises(ValueError, match="read_every"):
+        Guard(model, read_every=0)
+    with pytest.raises(ValueError, match="look_every"):
+        Guard(model, look_every=0)
