@@ -174,11 +174,11 @@ class _Mamba2Way(_Way):
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         u, dt, b, c, window = self.parts(x.unsqueeze(1), state.window)
         u, dt, b, c = (part.squeeze(1) for part in (u, dt, b, c))
-        size, rates = self.heads[1], self.decay().repeat_interleave(self.heads[1]).unsqueeze(-1)
-        y, h = selective_step(
-            *(state.h.flatten(1, 2), u.flatten(1), dt.repeat_interleave(size, -1), rates, b, c),
-            exact=self.hold == "exact",
-        )
+        # Every channel has the step and the decay of its head.
+        dt = dt.unsqueeze(-1).expand(-1, *self.heads).flatten(1)
+        rates = self.decay().unsqueeze(-1).expand(*self.heads).flatten().unsqueeze(-1)
+        exact = self.hold == "exact"
+        y, h = selective_step(state.h.flatten(1, 2), u.flatten(1), dt, rates, b, c, exact=exact)
         y = y.unflatten(-1, self.heads) + (1 + self.skip).unsqueeze(-1) * u
         return y.flatten(1), State(window, h.unflatten(1, self.heads))
 
