@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from inspect import signature
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -126,7 +127,7 @@ def mean_over_ranks(value: Tensor, world: World) -> Tensor:
     return value
 
 
-def gather_rows(rows: dict[int, dict[str, float | None]], world: World) -> dict[int, dict]:
+def gather_rows(rows: dict[int, dict[str, Any]], world: World) -> dict[int, dict[str, Any]]:
     """Join the rows that the ranks computed, by scene number; the lowest rank's word counts."""
     if world.ranks == 1:
         return rows

@@ -17,6 +17,7 @@ from wellposed.engine import checkpoint
 from wellposed.engine.average import WeightAverage
 from wellposed.engine.batches import Batches
 from wellposed.engine.distributed import World, forget_gathered, whole, wrap
+from wellposed.engine.examination import examine
 from wellposed.engine.intent import plan_of
 from wellposed.engine.journal import Journal
 from wellposed.engine.modelfile import save_model
@@ -27,7 +28,14 @@ from wellposed.engine.state import Moving
 from wellposed.engine.stopping import StopRequest
 from wellposed.engine.system import Batch, System
 from wellposed.engine.use import start_from
-from wellposed.engine.validation import Selection, direction, scenes_hash, summary, validate
+from wellposed.engine.validation import (
+    Selection,
+    Trivial,
+    direction,
+    measure,
+    scenes_hash,
+    summary,
+)
 from wellposed.errors import CheckpointError, RunError
 from wellposed.guard import FlightRecorder, Guard
 
@@ -83,6 +91,7 @@ class Run:
             guard,
             Selection(select, direction(system), scenes_hash(system)),
         )
+        self.trivial: Trivial = {}
         self.stepper = Stepper(wrapped, optimizers, recipe, world, guard, scaler)
 
     def train(self, stop: StopRequest, until: int | None = None) -> None:
@@ -193,16 +202,22 @@ class Run:
         with moving.average.applied():
             forget_gathered(self.networks)
             sharded = self.world.ranks > 1 and recipe.training.strategy == "fsdp"
-            rows = validate(self.system, self.networks, self.world, shared=not sharded)
-            best = moving.selection.consider(moving.step, rows, recipe.validation, recipe.seed)
+            measured = measure(
+                self.system, self.networks, self.world, shared=not sharded, trivial=self.trivial
+            )
+            rows, selection = measured.finite, moving.selection
+            examine(moving.guard, self.system, moving.step, measured, self.trivial, selection)
+            best = selection.consider(moving.step, rows, recipe.validation, recipe.seed)
             if best:
                 system = self.batches.system_at(moving.step - 1)
                 self._save_best(whole_weights(self.networks), system)
         forget_gathered(self.networks)
         self.journal.validation(moving, summary(rows, recipe.seed), best)
+        self.journal.findings(moving)
 
     def _save_best(self, weights: dict[str, Tensor], system: System[Any]) -> None:
         selection = self.moving.selection
+        self.moving.guard.kept(selection.step, weights)
         card = {
             "system": self.system.name,
             "recipe": system.recipe.model_dump(mode="json"),

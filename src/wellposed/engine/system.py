@@ -147,7 +147,9 @@ class System(ABC, Generic[R]):
     def trivial(self, item: Item) -> Mapping[str, Mapping[str, float | None]]:
         """Score outputs that need no network on one scene: "silence", "input", "constant".
 
-        Metrics are named as in `measure`; what is not named is not compared.
+        "reference" is the score of a perfect output, with which the metric itself is judged.
+        Metrics are named as in `measure`; what is not named is not compared. A pure function of
+        the scene, so that it is computed once in a run.
         """
         return {}
 

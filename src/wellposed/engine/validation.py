@@ -7,7 +7,8 @@ every row of the history, and scores under different hashes are never compared.
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -22,14 +23,25 @@ from wellposed.errors import RecipeError
 from wellposed.intervals import mean_interval
 
 Rows = dict[int, dict[str, float | None]]
+Trivial = dict[int, Mapping[str, Mapping[str, float | None]]]
+"""Scene number -> trivial output -> metric -> score."""
+AGAIN = 2
+"""Scenes that are measured twice: one may repeat by luck, and more cost more."""
 
 
 def direction(system: System[Any]) -> str:
     """Return "higher" or "lower" for the metric that selects.
 
-    Raises RecipeError for a metric that is not measured, or that has no better end.
+    Raises RecipeError for a metric that is not measured, or that has no better end, and for a
+    promise about a metric that is not measured.
     """
     name, known = system.recipe.validation.select, system.metrics
+    for promised in system.recipe.validation.criteria:
+        if promised not in known:
+            raise RecipeError(
+                f"validation.criteria: {promised!r} is not measured: want one of "
+                f"{', '.join(known)}."
+            )
     if known.get(name) not in ("higher", "lower"):
         usable = [metric for metric, better in known.items() if better in ("higher", "lower")]
         raise RecipeError(
@@ -50,27 +62,80 @@ def scenes_hash(system: System[Any]) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
+@dataclass(frozen=True)
+class Measured:
+    """One validation, scene by scene; the same on every rank."""
+
+    rows: Rows
+    """Scores as they were measured."""
+    again: Rows
+    """Scores of the first scenes, rendered and measured once more after all others."""
+    training: tuple[str, ...]
+    """Networks of which some part was in training mode."""
+
+    @property
+    def finite(self) -> Rows:
+        """The rows where a score that is not finite is no score: None, counted as failed."""
+        return {number: _finite(row) for number, row in self.rows.items()}
+
+
 def validate(
     system: System[Any], networks: Mapping[str, nn.Module], world: World, *, shared: bool
 ) -> Rows:
+    """Measure every scene once, without what the guard wants to know; finite scores or None."""
+    return measure(system, networks, world, shared=shared, again=0).finite
+
+
+def measure(
+    system: System[Any],
+    networks: Mapping[str, nn.Module],
+    world: World,
+    *,
+    shared: bool,
+    trivial: Trivial | None = None,
+    again: int = AGAIN,
+) -> Measured:
     """Measure every scene; `shared` divides them among ranks (not for sharded networks).
 
-    A score that is not finite is no score: None, and counted as failed. Every rank returns the
-    same rows, so that all of them choose alike.
+    Every rank returns the same rows, so that all of them choose alike. Scores of trivial outputs
+    are added to `trivial` for the scenes that it lacks.
     """
-    count = system.recipe.validation.scenes
-    step = world.ranks if shared else 1
+    count, step = system.recipe.validation.scenes, world.ranks if shared else 1
+    mine = range(world.rank if shared else 0, count, step)
+    found: dict[int, dict[str, Any]] = {}
+    with _resting(networks), torch.no_grad():
+        for number in mine:
+            item = system.item("valid", number)
+            found[number] = {"row": dict(system.measure(networks, item))}
+            if trivial is not None and number not in trivial:
+                found[number]["trivial"] = system.trivial(item)
+        for number in mine[:again]:
+            if number < again:
+                row = system.measure(networks, system.item("valid", number))
+                found[number]["again"] = dict(row)
+        training = tuple(name for name, each in networks.items() if _trains(each))
+    found = dict(sorted(gather_rows(found, world).items()))
+    if trivial is not None:
+        trivial.update({n: each["trivial"] for n, each in found.items() if "trivial" in each})
+    rows = {number: each["row"] for number, each in found.items()}
+    second = {number: each["again"] for number, each in found.items() if "again" in each}
+    return Measured(rows, second, training)
+
+
+@contextmanager
+def _resting(networks: Mapping[str, nn.Module]) -> Iterator[None]:
     training = {name: network.training for name, network in networks.items()}
     for network in networks.values():
         network.eval()
     try:
-        with torch.no_grad():
-            mine = range(world.rank if shared else 0, count, step)
-            rows = {n: _finite(system.measure(networks, system.item("valid", n))) for n in mine}
+        yield
     finally:
         for name, network in networks.items():
             network.train(training[name])
-    return dict(sorted(gather_rows(rows, world).items()))
+
+
+def _trains(network: nn.Module) -> bool:
+    return any(module.training for module in network.modules())
 
 
 def _finite(row: Mapping[str, float | None]) -> dict[str, float | None]:

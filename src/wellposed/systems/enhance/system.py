@@ -103,18 +103,22 @@ class Enhance(System[EnhanceRecipe]):
         return scores | {f"noisy/{name}": value for name, value in before.items()}
 
     def trivial(self, item: Item) -> Mapping[str, Mapping[str, float | None]]:
-        """Score silence, and the noisy input as it is."""
-        silence = self._scores(item, torch.zeros_like(item["noisy"]))
-        return {"silence": silence, "input": self._untreated(item)}
+        """Score silence, the noisy input as it is, and the clean side itself."""
+        silence = self._scores(item, torch.zeros_like(item["clean"]))
+        reference = self._scores(item, item["clean"])
+        return {"silence": silence, "input": self._passed(item), "reference": reference}
 
     def _untreated(self, item: Item) -> dict[str, float | None]:
+        """Scores of the noisy input, less those that compare with that input."""
+        scores = self._passed(item)
+        return {name: score for name, score in scores.items() if not metric(name).needs_noisy}
+
+    def _passed(self, item: Item) -> dict[str, float | None]:
         """Scores of the noisy input, computed once per scene: validations repeat their scenes."""
         content = item["noisy"].numpy().tobytes() + item["clean"].numpy().tobytes()
         key = hashlib.blake2b(content, digest_size=16).digest()
         if key not in self._before:
-            scores = self._scores(item, item["noisy"])
-            names = [name for name in scores if not metric(name).needs_noisy]
-            self._before[key] = {name: scores[name] for name in names}
+            self._before[key] = self._scores(item, item["noisy"])
         return self._before[key]
 
     @cached_property
