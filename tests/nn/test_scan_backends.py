@@ -125,6 +125,22 @@ def test_every_backend_agrees_with_the_oracle(
         assert error < 1e-5, f"{name}: {error:.1e}"
 
 
+@pytest.mark.parametrize("step", [1e-5, 1e-3, 0.1])
+@pytest.mark.parametrize("backend", ["fused", "compiled"])
+def test_the_gradient_of_the_decay_from_rest_keeps_its_digits(backend: Backend, step: float):
+    # One frame from rest: d/dA of expm1(dt A) / A alone, dt^2 / 2 for small dt, which cancels.
+    needs(backend)
+    u, dt, A, B, C = (x.detach() for x in inputs(1, step, dtype=torch.float32)[:5])
+    slopes = []
+    oracle: Backend = "reference"
+    for dtype, name in ((torch.float32, backend), (torch.float64, oracle)):
+        rates = A.to(dtype).requires_grad_()
+        u, dt, B, C = (x.to(dtype) for x in (u, dt, B, C))
+        y, _ = selective_scan(u, dt, rates, B, C, backend=name)
+        slopes.append(torch.autograd.grad(y.sum(), rates)[0])
+    assert (slopes[0] - slopes[1]).abs().max() < 1e-6 * slopes[1].abs().max()
+
+
 @pytest.mark.parametrize("frames", FRAMES)
 def test_the_fused_scan_in_float64_keeps_its_digits(frames: int):
     given = inputs(frames, 0.5)
