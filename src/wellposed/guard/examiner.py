@@ -49,6 +49,10 @@ class Examiner:
         takers = self._takers.values()
         return [finding for each in takers for finding in self._noted(each.read())]
 
+    def release(self) -> None:
+        """Let go of the instruments that hold hooks, which go with them; what was found stays."""
+        self._instruments = list[instruments.Instrument](self._takers.values())
+
     def rows(self, fresh: Sequence[Row]) -> list[Finding]:
         """Judge the rows that were just read; new findings."""
         if not fresh:

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from .nested import map_tensors, tensors_in
 from .networks import Models, plain_module
@@ -84,14 +85,21 @@ class Recall:
         self._remember = remember
         self._paused = False
         self._fresh = True
+        self._handles: list[RemovableHandle] = []
         self._names = {id(module): name for name, module in self.models.items()}
         for module in self.models.values():
-            module.register_forward_pre_hook(self._before, with_kwargs=True)
-            module.register_forward_hook(self._after)
+            before = module.register_forward_pre_hook(self._before, with_kwargs=True)
+            self._handles += [before, module.register_forward_hook(self._after)]
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
         # A deep copy of a network (an average of weights) must not drag the guard along.
         return Recall, ()
+
+    def release(self) -> None:
+        """Take the hooks off the networks, and let go of the batch."""
+        for handle in self._handles:
+            handle.remove()
+        self.forget()
 
     def forget(self) -> None:
         """Let go of the batch; call it when the step has been judged."""

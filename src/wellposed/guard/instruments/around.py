@@ -35,7 +35,8 @@ def watch_steps(optimizers: Mapping[str, Optimizer], watcher: StepWatcher) -> No
             (inner.register_step_pre_hook, "before"),
             (inner.register_step_post_hook, "after"),
         ):
-            register(_hook(weakref.ref(watcher), method, name))
+            handle = register(_hook(weakref.ref(watcher), method, name))
+            weakref.finalize(watcher, handle.remove)
 
 
 def _hook(

@@ -1,5 +1,6 @@
 """Whether a step's gradient still holds the one before: seen when backward begins to add to it."""
 
+import weakref
 from collections.abc import Callable, Iterable
 
 import torch
@@ -35,6 +36,7 @@ class Leftovers:
         self._left: dict[str, dict[int, tuple[Tensor, Tensor | None]]] = {}
         self._table: dict[str, dict[str, float]] = {}
         self._now = self._found_at = 0
+        weakref.finalize(self, _remove, self._hooks)
         watch_steps(watched.optimizers, self)
 
     def visit(self, step: int, accepted: bool) -> Iterable[tuple[str, Record]]:
@@ -75,6 +77,12 @@ class Leftovers:
 def instrument(watched: Watched) -> Leftovers:
     """Made for every guard; without optimizers it sees nothing."""
     return Leftovers(watched)
+
+
+def _remove(hooks: dict[str, list[RemovableHandle]]) -> None:
+    for handles in hooks.values():
+        for handle in handles:
+            handle.remove()
 
 
 def _seer(

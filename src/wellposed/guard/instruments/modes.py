@@ -1,11 +1,13 @@
 """Networks in the wrong mode: layers that act differently in training and in evaluation."""
 
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
+from torch.utils.hooks import RemovableHandle
 
 from ..evidence import Record
 from ..networks import Models, plain_module, qualified
@@ -33,6 +35,7 @@ class Modes:
         self._flags: dict[str, dict[str, bool]] = {}
         self._table: dict[str, dict[str, float]] = {}
         self._passes = Passes(watched.models)
+        weakref.finalize(self, self._passes.release)
         watch_steps(watched.optimizers, self)
 
     def visit(self, step: int, accepted: bool) -> Iterable[tuple[str, Record]]:
@@ -131,6 +134,7 @@ class Passes:
         self.habit: dict[str, int] = {}
         """Passes in training mode that an ordinary step makes."""
         self._names: dict[int, str] = {}
+        self._handles: list[RemovableHandle] = []
         self._training: dict[str, int] = {}
         self._evaluating: set[str] = set()
         for name, model in (models or {}).items():
@@ -138,10 +142,15 @@ class Passes:
             wrapped = isinstance(model, nn.parallel.DistributedDataParallel)
             seen = plain_module(model) if wrapped else model
             self._names[id(seen)] = name
-            seen.register_forward_pre_hook(self._before)
+            self._handles.append(seen.register_forward_pre_hook(self._before))
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
         return Passes, ()
+
+    def release(self) -> None:
+        """Take the hooks off the networks."""
+        for handle in self._handles:
+            handle.remove()
 
     def step(self) -> None:
         """A step begins anew; passes before it without a validation were its own."""
