@@ -119,7 +119,8 @@ def test_a_window_holds_the_counts_of_both_its_halves():
         indices = torch.randint(16, (2, 25), generator=generator)
         drawn.append(indices)
         guard.codes(step, indices, 16)
-    first, second, *_ = windows(guard)
+    half, first, second, *_ = windows(guard)
+    assert (half["halves"], half["draws"], half["since"]) == (1, 450, 0)
     # A half ends with the ninth step: eight steps after the first.
     assert (first["since"], second["since"]) == (0, 9)
     everything = torch.stack(drawn[:18]).flatten()
@@ -131,8 +132,8 @@ def test_masked_indices_count_nowhere():
     guard = watching()
     for step in range(20):
         guard.codes(step, torch.tensor([-1, 0, 1, 2, 3] * 20), 4)
-    assert windows(guard)[0]["draws"] == 18 * 80
-    assert windows(guard)[0]["bits"] == 2
+    assert windows(guard)[1]["draws"] == 18 * 80
+    assert windows(guard)[1]["bits"] == 2
 
 
 def test_a_code_beyond_the_codebook_is_refused_with_what_to_do():
@@ -155,15 +156,15 @@ def test_one_code_in_a_whole_window_fails():
     (finding,) = codes(guard)
     assert finding.severity is Severity.FAIL
     assert (finding.evidence["perplexity"], finding.evidence["bits"]) == (1, 0)
-    # Two halves of nine steps each: 0 to 8 and 9 to 17.
-    assert (finding.step, finding.since_step) == (17, 0)
+    # The first half ends eight steps after its first.
+    assert (finding.step, finding.since_step) == (8, 0)
 
 
 def test_a_few_steps_of_silence_with_one_code_are_no_collapse():
     guard, generator = watching(), torch.Generator().manual_seed(2)
     for step in range(60):
         indices = torch.randint(64, (200,), generator=generator)
-        guard.codes(step, indices * (step > 10), 64)
+        guard.codes(step, indices * (step > 6), 64)
     assert codes(guard) == []
 
 

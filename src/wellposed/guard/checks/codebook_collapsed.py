@@ -4,11 +4,11 @@ Signal: the codes drawn within a window of two halves, each of `look_every` step
 enough that a code with an even share would be seen but for the level of a look (see
 `instruments.codes.draws_needed`) (S).
 
-Thresholds. FAIL: one code in the whole window (E), the quantizer sends 0 bit. WARN: half of the
-codes or more are unused (R: a codebook of half the size would send the same), in three windows
-one after another and without recovering. Draws of one scene resemble each other, so the curve of
-codes seen is drawn on (S): it bends, hence the next window brings at most as many new codes as
-the last half did, twice. INFO: the entropy is a bit below log2(size), bias of counting
+Thresholds. FAIL: one code in the whole window or its first half (E): 0 bit are sent. WARN: half
+of the codes or more are unused (R: a codebook of half the size would send the same), in three
+windows one after another and without recovering. Draws of one scene resemble each other, so the
+curve of codes seen is drawn on (S): it bends, hence the next window brings at most as many new
+codes as the last half did, twice. INFO: the entropy is a bit below log2(size), bias of counting
 included (R, S), though most codes are in use.
 """
 
@@ -43,7 +43,7 @@ def check(evidence: Evidence) -> Finding | None:
     if used == 1:
         title = f"{name} sends one code of {size:.0f}, always the same: 0 bit"
         return _finding(evidence, name, Severity.FAIL, title, table["since"])
-    if len(windows) < WINDOWS:
+    if len(windows) < WINDOWS or windows[-1][1]["halves"] < 2:
         return None
     oldest = windows[-1][1]
     if all(_half_unused(each) for _, each in windows):

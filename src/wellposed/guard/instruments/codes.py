@@ -35,8 +35,8 @@ class Codes:
     """Records of the kind "codes": codebook -> quantity -> value, over a window of two halves.
 
     A half ends after `watched.every` steps and half of the draws in which every code that
-    deserves an even share turns up; the next window begins with the second half. What is held
-    are two counts a code, nothing of the signal.
+    deserves an even share turns up; the next window begins with the second half. The first record
+    is that of a half alone. What is held are two counts a code, nothing of the signal.
     """
 
     kind = "codes"
@@ -104,7 +104,7 @@ class Codes:
         enough = 2 * book.draws >= draws_needed(book.size, self._plan, self._every)
         if not enough or book.latest - book.opened < self._every:
             return []
-        return [(self.kind, Record(book.latest, {name: table})) for table in _close(book, name)]
+        return [(self.kind, Record(book.latest, {name: _close(book, name)}))]
 
 
 def instrument(watched: Watched) -> Codes:
@@ -138,7 +138,7 @@ def code_use(counts: Tensor) -> dict[str, float]:
     }
 
 
-def _close(book: Book, name: str) -> Iterable[dict[str, float]]:
+def _close(book: Book, name: str) -> dict[str, float]:
     """End a half; the use over it and the one before, if there is one."""
     counts = book.counts.cpu()
     if counts[-1]:
@@ -147,12 +147,16 @@ def _close(book: Book, name: str) -> Iterable[dict[str, float]]:
             "wanted less: give the number of codes as `size`."
         )
     half = counts[1:-1].clone()
-    if book.before is not None:
-        whole = code_use(half + book.before)
-        halves = fmean(code_use(each)["bits"] for each in (book.before, half))
-        new = float(((half > 0) & (book.before == 0)).sum())
-        since = float(book.since)
-        yield {**whole, "new": new, "gained_bits": whole["bits"] - halves, "since": since}
+    before = half if book.before is None else book.before
+    whole = code_use(half if book.before is None else half + before)
+    table = {
+        **whole,
+        "halves": 1.0 if book.before is None else 2.0,
+        "new": float(((half > 0) & (before == 0)).sum()),
+        "gained_bits": whole["bits"] - fmean(code_use(each)["bits"] for each in (before, half)),
+        "since": float(book.opened if book.before is None else book.since),
+    }
     book.before, book.since = half, book.opened
     book.counts.zero_()
     book.opened, book.draws = book.latest + 1, 0
+    return table
