@@ -49,9 +49,9 @@ def test_every_verdict_was_asked_for():
 
 
 @pytest.mark.parametrize("name", VERDICTS)
-def test_no_audit_takes_more_calls_than_250(name: str):
+def test_no_audit_takes_more_calls_than_200(name: str):
     # The time of an audit is that of its calls.
-    assert audited(name).numbers["calls"] <= 250
+    assert audited(name).numbers["calls"] <= 200
 
 
 def worth(name: str, of: str) -> float:

@@ -40,6 +40,11 @@ class Scale:
     gradient: float
     """Ordinary norm of one item's gradient: median over estimates at 20, 10, 0 dB, unrelated."""
 
+    @property
+    def unit(self) -> float:
+        """What changes are given in: the span, or what can be told from noise if that is more."""
+        return max(abs(self.span), self.tolerance)
+
 
 @dataclass(frozen=True)
 class Bench:

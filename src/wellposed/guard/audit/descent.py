@@ -6,7 +6,7 @@ from ..findings import Severity
 from .bench import Bench
 from .verdict import Answer, Part, bad
 
-POINTS = 6
+POINTS = 5
 """Points on a path, in the middle of equal parts."""
 
 WRONG_SHARE = 0.25

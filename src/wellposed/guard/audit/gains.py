@@ -10,11 +10,11 @@ from .bench import Bench
 from .verdict import Answer, Part, bad
 
 DECADES = (-6, 3)
-PER_DECADE = 4
-"""Gains per decade; between a tenth and ten twice as many, where the best gain is sought."""
+PER_DECADE, FINER = 2, 4
+"""Gains per decade; between a tenth and ten `FINER` times as many, where the best one is sought."""
 
-SLOPES_DB = (-120, -100, -78, -70, -60, -50, -40, -30, -20, -10, -6, 6, 20, 40)
-"""Gains whose gradient is asked [dB]."""
+SLOPES_DB = (-120, -100, -60, -50, -40, -30, -20, -10, 6, 20, 40)
+"""Gains whose gradient is asked [dB], beside that of the quietest estimate."""
 
 FAINT = 1e-7
 """A gradient below this share of an ordinary one is lost when float32 adds them (2 ** -24)."""
@@ -30,7 +30,7 @@ def gain_part(bench: Bench) -> Part:
     answers = [_level(bench, losses, best, anchored), *_dead(bench, slopes)]
     numbers = {
         "best_gain": best if anchored else math.nan,
-        "half_gain_change": _relative(bench, bench.change(0.5 * bench.good)),
+        "half_gain_change": bench.change(0.5 * bench.good) / bench.scale.unit,
         "least_loss_over_gains": min(losses.values()),
         "loss_over_gain_db": {f"{20 * math.log10(g):.0f}": each for g, each in losses.items()},
         "slope_over_gain_db": {
@@ -45,15 +45,11 @@ def _follow(bench: Bench, estimate: Tensor) -> dict[float, float]:
     return {gain: bench.asked.value(gain * estimate, bench.reference) for gain in _gains()}
 
 
-def _relative(bench: Bench, change: float) -> float:
-    return change / bench.scale.span if bench.scale.span else math.inf
-
-
 def _gains() -> list[float]:
     low, high = DECADES
-    wide = {k * 2 for k in range(low * PER_DECADE, high * PER_DECADE + 1)}
-    fine = set(range(-2 * PER_DECADE, 2 * PER_DECADE + 1))
-    return [10 ** (k / (2 * PER_DECADE)) for k in sorted(wide | fine)]
+    fine = PER_DECADE * FINER
+    steps = {*range(low * fine, high * fine + 1, FINER), *range(-fine, fine + 1)}
+    return [10 ** (step / fine) for step in sorted(steps)]
 
 
 def _level(bench: Bench, losses: dict[float, float], best: float, anchored: bool) -> Answer:

@@ -50,9 +50,9 @@ def invariance_part(bench: Bench) -> Part:
             blind.setdefault(kind, []).append(name)
         elif change < -bench.scale.tolerance:
             preferred[name] = change
-    span = bench.scale.span or math.nan
     numbers = {
-        f"change_by_{name.replace(' ', '_')}": change / span for name, change in changes.items()
+        f"change_by_{name.replace(' ', '_')}": change / bench.scale.unit
+        for name, change in changes.items()
     }
     answers = [_blind(bench, blind), _preferred(bench, preferred), *_order(bench)]
     return Part(answers, numbers)

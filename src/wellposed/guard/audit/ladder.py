@@ -1,8 +1,8 @@
 """SNR-equivalents: what an estimate is worth is the SNR of a noisy one that costs as much.
 
 A loss has a unit of its own; decibels of SNR have a meaning. Estimates from 60 to -40 dB are
-priced every 5 dB, with the same noise draws at every step, and the price in question is found
-between them, with two more prices asked for where the two neighbours are far apart.
+priced every 5 dB, with the same noise at every step so that steps compare in pairs, and the price
+in question is found between two of them by asking for two more.
 """
 
 import math
@@ -14,9 +14,6 @@ from .probes import Probes
 
 HIGHEST_DB, LOWEST_DB, STEP_DB = 60, -40, 5
 """60 dB is below the quantisation of 10 bits, at -40 dB nothing is left of the reference."""
-
-DRAWS = 2
-"""Noise draws per step; the same at every step, so that steps compare in pairs."""
 
 GOOD_DB = 20.0
 """SNR of a good estimate, where gains, transforms and gradients are measured. What costs no more
@@ -37,14 +34,10 @@ class Ladder:
             self.price(float(snr_db))
 
     def price(self, snr_db: float) -> float:
-        """Mean loss of estimates at this SNR."""
+        """Loss of estimates at this SNR."""
         if snr_db not in self.prices:
-            reference = self.probes.reference
-            values = [
-                self.asked.value(self.probes.noisy(snr_db, draw), reference)
-                for draw in range(DRAWS)
-            ]
-            self.prices[snr_db] = sum(values) / DRAWS
+            estimate = self.probes.noisy(snr_db)
+            self.prices[snr_db] = self.asked.value(estimate, self.probes.reference)
         return self.prices[snr_db]
 
     def worth(self, price: float) -> float:
