@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..chance import normal_quantile
 from ..findings import Severity
 from .verdict import Answer, Part, bad
 
@@ -89,7 +90,7 @@ def measure_bank(matrix: Tensor) -> Shape:
 
 def _judged(name: str, shape: Shape) -> Answer:
     # Twice the normal tail: falling order is order too.
-    wanted = -_normal_quantile(CHANCE / 2)
+    wanted = -normal_quantile(CHANCE / 2)
     faults = []
     if shape.negative > 0:
         faults.append(f"{shape.negative:.0%} of its entries are negative")
@@ -132,9 +133,3 @@ def _rank_correlation(centre: Tensor) -> float:
     rank = centre.argsort().argsort().double()
     number = torch.arange(len(centre), dtype=torch.float64)
     return float(torch.corrcoef(torch.stack((rank, number)))[0, 1])
-
-
-def _normal_quantile(probability: float) -> float:
-    from statistics import NormalDist
-
-    return NormalDist().inv_cdf(probability)

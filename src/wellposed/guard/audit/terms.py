@@ -19,6 +19,10 @@ from .probes import rms
 BAND_EDGES_HZ = (0, 500, 1000, 2000, 4000, math.inf)
 """Octaves, the lowest two together where speech has its pitch."""
 
+POINTS = {"as given": 1.0, "half way": 0.5, "near": 0.1}
+"""How much of the estimates' error is left where an objective is asked. "As given" is where the
+network stands."""
+
 
 @dataclass(frozen=True)
 class Items:
