@@ -36,6 +36,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__main__": {"cli"},
 }
 GUARD_NEEDS = {"torch"} | sys.stdlib_module_names
+# What guard/adapters/ may import besides, and only inside a function: one framework under its two
+# names. An accelerator of Accelerate is handed over as it is, so that needs no import.
+ADAPTED = {"lightning", "pytorch_lightning"}
 DRAWERS = {"utils", "util", "helpers", "helper", "common", "core", "misc"}
 
 
@@ -56,13 +59,27 @@ def imported(tree: ast.AST, package: tuple[str, ...]) -> Iterator[tuple[int, str
                 yield node.lineno, name.value
 
 
+def hasty(tree: ast.Module, package: tuple[str, ...]) -> Iterator[tuple[int, str]]:
+    """Imports of an adapted framework that happen with the import of the file."""
+    inside = {
+        line
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        for line, _ in imported(node, package)
+    }
+    for line, target in imported(tree, package):
+        if target.split(".")[0] in ADAPTED and line not in inside:
+            yield line, target
+
+
 def refusal(importer: tuple[str, ...], target: str) -> str | None:
     """Why the file at `importer`, seen from wellposed/, may not import `target`; None if it may."""
     layer, wanted = importer[0], target.split(".")
     if layer == "__init__":
         return "wellposed/__init__.py imports nothing"
     if wanted[0] != "wellposed":
-        if layer == "guard" and wanted[0] not in GUARD_NEEDS:
+        adapted = importer[1:2] == ("adapters",) and wanted[0] in ADAPTED
+        if layer == "guard" and wanted[0] not in GUARD_NEEDS and not adapted:
             return "guard needs torch and the standard library only"
         return None
     if len(wanted) == 1:
@@ -102,6 +119,8 @@ def violations(source: Path) -> list[str]:
         importer = (*relative.parts[:-1], relative.stem)
         if importer[0] not in MAY_IMPORT:
             continue
+        for line, target in hasty(tree, ("wellposed", *relative.parts[:-1])):
+            found.append(f"{relative}:{line}: imports {target}, but outside a function")
         for line, target in imported(tree, ("wellposed", *relative.parts[:-1])):
             if reason := refusal(importer, target):
                 found.append(f"{relative}:{line}: imports {target}, but {reason}")
@@ -142,6 +161,9 @@ def test_the_rules_are_read_from_the_real_package():
         ("engine/loop.py", "importlib.import_module('wellposed.data')", "engine may import only"),
         ("guard/watch.py", "from wellposed.errors import WellposedError", "nothing of ours"),
         ("guard/watch.py", "import numpy as np", "torch and the standard library only"),
+        ("guard/watch.py", "def f():\n    import lightning", "torch and the standard library only"),
+        ("guard/adapters/loop.py", "def f():\n    import accelerate", "torch and the standard"),
+        ("guard/adapters/lightning.py", "import lightning.pytorch", "outside a function"),
         ("systems/enhance/use.py", "from wellposed.systems.codec import use", "sideways"),
         ("systems/enhance/use.py", "from ..codec.use import code", "sideways"),
         ("systems/enhance/use.py", "from wellposed.systems import open_system", "sideways"),
@@ -168,6 +190,7 @@ def test_a_planted_violation_is_named_with_its_file(
         ("dsp/stft.py", "import torch\nfrom . import bands\nfrom ..errors import DataError"),
         ("nn/bandsplit.py", "from wellposed.dsp import bands"),
         ("guard/__init__.py", "import json\nimport torch\nfrom .watch import Guard"),
+        ("guard/adapters/lightning.py", "def f():\n    import_module('lightning.pytorch')"),
         ("engine/loop.py", "from wellposed.guard import Guard\nfrom .recipe import Recipe"),
         ("systems/__init__.py", "from wellposed.systems.enhance.system import Enhance"),
         (

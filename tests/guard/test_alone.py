@@ -44,6 +44,22 @@ def test_a_copy_of_the_folder_works_under_another_name(tmp_path):
     assert python(code, tmp_path) == "False WP302 # WP302\n[]\n"
 
 
+def test_the_adapter_of_plain_loops_works_in_a_copy_and_loads_no_framework(tmp_path):
+    shutil.copytree(FOLDER, tmp_path / "sentinel")
+    code = (
+        "import torch, sys\n"
+        "from sentinel.adapters.loop import guarded\n"
+        "model = torch.nn.Linear(2, 1); optimizer = torch.optim.Adam(model.parameters())\n"
+        "with guarded(model, optimizer, report=lambda text: None) as guard:\n"
+        "    loss = (model(torch.ones(1, 2)) * float('nan')).sum(); loss.backward()\n"
+        "    guard.terms({'loss': loss}); optimizer.step()\n"
+        "print(guard.refused_total, len(optimizer.state))\n"
+        "loaded = {name.partition('.')[0] for name in sys.modules}\n"
+        "print(loaded & {'lightning', 'pytorch_lightning', 'accelerate', 'wellposed'})\n"
+    )
+    assert python(code, tmp_path) == "1 0\nset()\n"
+
+
 def test_one_command_replays_a_saved_alarm(tmp_path):
     (tmp_path / "mine.py").write_text(
         "import torch\n"
