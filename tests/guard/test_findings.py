@@ -55,4 +55,4 @@ def test_every_page_answers_the_five_questions_and_has_a_name():
 def test_codes_are_found_in_any_case_and_unknown_ones_name_their_neighbours():
     assert rule(" wp301") == rule("WP301")
     with pytest.raises(ValueError, match="nearest: WP301"):
-        rule("WP310")
+        rule("WP-301")

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from .evidence import Scores, Validation
 from .examiner import Examiner
 from .findings import Finding
-from .instruments.forces import term_forces
+from .instruments.alignment import ALIGNMENT, alignment
+from .instruments.forces import forces
 from .weights import fingerprint, fingerprint_of, same_weights
 
 
@@ -33,9 +34,19 @@ class Examined:
 
         `terms` are *weighted* as the loss sums them, with their graph to `estimate`
         `(batch, ...)`. One backward pass through the losses alone per term, at due steps only.
+        Losses that were compiled must allow a second pass (`donated_buffer` off).
         """
         if self.due(step):
-            self._tell(self._examiner.note("forces", step, term_forces(terms, estimate)))
+            for kind, table in forces(terms, estimate).items():
+                self._tell(self._examiner.note(kind, step, table))
+
+    def _align(self, step: int, source: Tensor | None, reference: Tensor | None) -> None:
+        """At due steps: whether references belong to their sources, and lie beside them."""
+        if source is None or reference is None or not self.due(step):
+            return
+        table = alignment(source, reference)
+        if table:
+            self._tell(self._examiner.note(ALIGNMENT, step, table))
 
     def critic(
         self,

@@ -101,11 +101,12 @@ class Guard(Examined):
         processes every rank gets the same answer, so every rank must call it each step.
 
         `terms` are the parts of the loss; `source` is what the network was given, where it has
-        the shape of `reference`; `batch` is saved if the step is bad (without it,
-        what the networks were given is saved); `replay` does the forward pass of this step
-        once more and returns the terms, or their weighted sum, with a graph. It is called
-        only for the first bad step in a row.
+        the shape of `reference`, and is compared with it at due steps; `batch` is saved if the
+        step is bad (without it, what the networks were given is saved); `replay` does the forward
+        pass of this step once more and returns the terms, or their weighted sum, with a graph. It
+        is called only for the first bad step in a row.
         """
+        self._align(step, source, reference)
         parameters = self._watched.named()
         row = measure(terms, list(parameters.values()), estimate, reference)
         self.steps += step != self._latest
@@ -149,6 +150,12 @@ class Guard(Examined):
         found = f"{len(self.findings)} finding{'s' * (len(self.findings) != 1)}"
         head = f"guard: {self.steps} steps watched{refused}{overflows}, {found}"
         return "\n".join([head, *(finding.text() for finding in self.findings)])
+
+    def release(self) -> None:
+        """Take every hook off the networks and optimizers; the report and the findings stay."""
+        self.read()
+        self._recall.release()
+        self._examiner.release()
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that a resumed run has to know, as JSON values and tensors."""
