@@ -1,4 +1,4 @@
-"""The training guard: a loss or gradient that is not finite never reaches the weights.
+"""The training guard: finds what goes wrong in a run, and keeps what is not finite off the weights.
 
 It needs torch and the standard library only; a copy of this folder works under any name.
 In somebody else's loop it takes three lines:
@@ -20,6 +20,7 @@ from .audit import Audit, Items, audit_loss, audit_objective
 from .blackbox import Alarm, load_batch, save_batch
 from .findings import Finding, Severity, Suspect
 from .locate import Location, locate
+from .plan import Criterion, Plan
 from .recorder import FlightRecorder
 from .rules import rule, rule_codes
 from .watch import Guard
@@ -27,11 +28,13 @@ from .watch import Guard
 __all__ = [
     "Alarm",
     "Audit",
+    "Criterion",
     "Finding",
     "FlightRecorder",
     "Guard",
     "Items",
     "Location",
+    "Plan",
     "Severity",
     "Suspect",
     "audit_loss",
