@@ -84,7 +84,7 @@ def test_a_short_way_is_worth_knowing_and_fine_tuning_is_meant_to_be_short():
 
 def test_layers_that_start_at_zero_have_no_length_and_are_left_out():
     model = perceptron()
-    nn.init.zeros_(model[2].weight)
+    nn.init.zeros_(model.get_parameter("2.weight"))
     optimizer = torch.optim.Adam(model.parameters(), 3e-3)
     guard = Guard(model, optimizer, plan=Plan(steps=100))
     assert found(train(guard, model, optimizer, 30)) == []
@@ -142,7 +142,7 @@ def test_half_precision_weights_that_rounding_keeps_in_place_are_named():
     # 1e-4 is lost on numbers near 1, whose spacing is 2**-8 below and 2**-7 above.
     assert finding.evidence["parameters"] == "1.weight"
     assert finding.evidence["relative_spacing"] == 2**-7
-    assert torch.equal(model[1].weight, torch.ones(16).bfloat16())
+    assert torch.equal(model.get_parameter("1.weight"), torch.ones(16).bfloat16())
 
 
 def test_autocast_keeps_weights_in_single_precision_and_nothing_is_found():
@@ -179,13 +179,13 @@ def test_what_an_optimizer_leaves_out_is_named_within_a_few_steps():
 
 def test_what_is_put_back_after_each_step_is_named():
     model = perceptron()
-    first = model[0].weight.detach().clone()
+    first = model.get_parameter("0.weight").detach().clone()
     optimizer = torch.optim.Adam(model.parameters(), 3e-3)
     guard = Guard(model, optimizer)
 
     @torch.no_grad()
     def put_back(step):
-        model[0].weight.copy_(first)
+        model.get_parameter("0.weight").copy_(first)
 
     (finding,) = found(train(guard, model, optimizer, 10, after=put_back))
     assert (finding.code, finding.evidence["parameters"]) == ("WP114", "0.weight")
@@ -212,8 +212,9 @@ def test_a_bias_before_a_normalisation_has_a_gradient_of_rounding_only_and_may_r
     optimizer = torch.optim.SGD(model.parameters(), 0.03)
     guard = Guard(model, optimizer)
     assert found(train(guard, model, optimizer, 70)) == []
-    assert model[0].bias.grad is not None
-    assert 0 < float(model[0].bias.grad.abs().max()) < 1e-6
+    gradient = model.get_parameter("0.bias").grad
+    assert gradient is not None
+    assert 0 < float(gradient.abs().max()) < 1e-6
 
 
 def test_rows_of_a_table_that_a_sample_misses_are_seen_by_the_digest():

@@ -16,7 +16,8 @@ Rows of a run are not independent, so chance alone is no sufficient rule; hence 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from ..chance import normal_quantile
 from ..evidence import Evidence
@@ -35,16 +36,16 @@ def check(evidence: Evidence) -> Finding | None:
     newest = range(1, min(evidence.fresh, len(evidence.rows)) + 1)
     if not any(evidence.rows[-place].step % EVERY == EVERY - 1 for place in newest):
         return None
-    latest = evidence.rows[-1].values.keys()
-    rows = [row for row in evidence.rows if row.values.keys() == latest and row.healthy]
-    before, window = rows[:-WINDOW], rows[-WINDOW:]
-    if len(before) < WINDOW:
+    window = list(islice(_of_one_player(evidence), WINDOW))[::-1]
+    if len(window) < WINDOW:
         return None
-    norms, losses = _norms(window), [row.loss for row in window]
     planned = evidence.plan.steps or 0
     beyond = -normal_quantile(evidence.plan.level(max(planned, window[-1].step) // EVERY))
-    later = norms[WINDOW // 2 :]
-    if min(norms) <= 0 or min(later) <= max(_norms(before)) or _rank_z(norms) <= beyond:
+    norms, losses = _norms(window), [row.loss for row in window]
+    if min(norms) <= 0 or _rank_z(norms) <= beyond:
+        return None
+    before = list(islice(_of_one_player(evidence), WINDOW, None))
+    if len(before) < WINDOW or min(norms[WINDOW // 2 :]) <= max(_norms(before)):
         return None
     logs = [math.log(norm) for norm in norms]
     first, second = _slope(logs[: WINDOW // 2]), _slope(logs[WINDOW // 2 :])
@@ -54,6 +55,12 @@ def check(evidence: Evidence) -> Finding | None:
     if falls or second < first or (planned and left > planned - window[-1].step):
         return None
     return _finding(window, slope, left, max(_norms(before)))
+
+
+def _of_one_player(evidence: Evidence) -> Iterator[Row]:
+    """Healthy rows with the terms of the latest one, latest first."""
+    terms = evidence.rows[-1].values.keys()
+    return (r for r in reversed(evidence.rows) if r.healthy and r.values.keys() == terms)
 
 
 def _norms(rows: Sequence[Row]) -> list[float]:

@@ -6,9 +6,10 @@ these two hooks nothing but the optimizer acts.
 """
 
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
+import torch
 from torch.optim import Optimizer
 
 
@@ -24,36 +25,68 @@ class StepWatcher(Protocol):
         ...
 
 
-def watch_steps(optimizers: Mapping[str, Optimizer], watcher: StepWatcher) -> None:
-    """Call `watcher` around each step until it is no more; optimizers do not keep it alive.
+class Steps:
+    """Calls a watcher around each step; lives as long as it is kept, not as the optimizers do.
 
-    A step with a closure is left out: its gradients are made while it runs.
+    A step with a closure makes its gradients while it runs: there the watcher is called at the
+    guard's visit, if that comes from within the closure, and after the step.
     """
-    for name, optimizer in optimizers.items():
-        inner = _innermost(optimizer)
-        for register, method in (
-            (inner.register_step_pre_hook, "before"),
-            (inner.register_step_post_hook, "after"),
-        ):
-            handle = register(_hook(weakref.ref(watcher), method, name))
-            weakref.finalize(watcher, handle.remove)
+
+    def __init__(self, optimizers: Mapping[str, Optimizer], watcher: StepWatcher) -> None:
+        self._watcher = watcher
+        self._open: dict[str, Optimizer] = {}
+        self._begun: set[str] = set()
+        me: weakref.ref[Any] = weakref.ref(self)
+        for name, given in optimizers.items():
+            optimizer = _innermost(given)
+            if optimizer is not None:
+                optimizer.register_step_pre_hook(_before(me, name))
+                optimizer.register_step_post_hook(_after(me, name))
+
+    def visit(self) -> None:
+        """The guard has been called."""
+        for name, optimizer in self._open.items():
+            self._watcher.before(name, optimizer)
+            self._begun.add(name)
+
+    def begin(self, name: str, optimizer: Optimizer, closed: bool) -> None:
+        """A step begins."""
+        if closed:
+            self._open[name] = optimizer
+        else:
+            self._watcher.before(name, optimizer)
+            self._begun.add(name)
+
+    def end(self, name: str, optimizer: Optimizer) -> None:
+        """A step is over."""
+        self._open.pop(name, None)
+        if name in self._begun:
+            self._begun.remove(name)
+            self._watcher.after(name, optimizer)
 
 
-def _hook(
-    watcher: "weakref.ref[StepWatcher]", method: str, name: str
-) -> Callable[[Optimizer, tuple[Any, ...], dict[str, Any]], None]:
+def _before(me: "weakref.ref[Any]", name: str) -> Any:
     def hook(optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        alive = watcher()
-        # args[0] is the optimizer itself.
-        closed = any(callable(each) for each in (*args[1:], *kwargs.values()))
-        if alive is not None and not closed:
-            getattr(alive, method)(name, optimizer)
+        # A step that is compiled as a whole is left alone; nothing is measured then.
+        if not torch.compiler.is_compiling() and (steps := me()) is not None:
+            # args[0] is the optimizer itself.
+            closed = any(callable(each) for each in (*args[1:], *kwargs.values()))
+            steps.begin(name, optimizer, closed)
 
     return hook
 
 
-def _innermost(optimizer: Optimizer) -> Optimizer:
+def _after(me: "weakref.ref[Any]", name: str) -> Any:
+    def hook(optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if not torch.compiler.is_compiling() and (steps := me()) is not None:
+            steps.end(name, optimizer)
+
+    return hook
+
+
+def _innermost(optimizer: Optimizer) -> Optimizer | None:
     # Wrappers (of accelerate, say) are optimizers by type that never were built as one.
-    while not hasattr(optimizer, "_optimizer_step_pre_hooks"):
-        optimizer = optimizer.optimizer  # type: ignore[missing-attribute]
-    return optimizer
+    inner: Any = optimizer
+    while inner is not None and not hasattr(inner, "_optimizer_step_pre_hooks"):
+        inner = getattr(inner, "optimizer", None)
+    return inner

@@ -74,9 +74,11 @@ class Belonging:
         self._waiting, self._suspects = [], {}
 
     def _note(self) -> None:
-        named = self._watched.named()
         if self._unfed is None:
             self._unfed = set(self._owners())
+        if not self._unfed:
+            return
+        named = self._watched.named()
         asked = [own for own in self._unfed if own in named and named[own].grad is not None]
         gradients = [each for own in asked if (each := named[own].grad) is not None]
         for places, norms in largest_waiting(gradients):

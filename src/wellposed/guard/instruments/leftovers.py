@@ -11,7 +11,7 @@ from torch.utils.hooks import RemovableHandle
 from ..evidence import Record
 from ..finite import plain
 from . import Watched
-from .around import watch_steps
+from .around import Steps
 from .looks import Looks
 
 SHOWN = 4
@@ -37,7 +37,7 @@ class Leftovers:
         self._table: dict[str, dict[str, float]] = {}
         self._now = self._found_at = 0
         weakref.finalize(self, _remove, self._hooks)
-        watch_steps(watched.optimizers, self)
+        self._around = Steps(watched.optimizers, self)
 
     def visit(self, step: int, accepted: bool) -> Iterable[tuple[str, Record]]:
         """What the last look found; then perhaps begin another one."""
@@ -48,6 +48,7 @@ class Leftovers:
         elif step != self._armed:
             self._armed = None
         self._now = step
+        self._around.visit()
         return found
 
     def before(self, name: str, optimizer: Optimizer) -> None:

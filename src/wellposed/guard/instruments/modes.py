@@ -12,7 +12,7 @@ from torch.utils.hooks import RemovableHandle
 from ..evidence import Record
 from ..networks import Models, plain_module, qualified
 from . import Watched
-from .around import watch_steps
+from .around import Steps
 from .looks import Looks
 
 NORMS = (nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm)
@@ -35,8 +35,9 @@ class Modes:
         self._flags: dict[str, dict[str, bool]] = {}
         self._table: dict[str, dict[str, float]] = {}
         self._passes = Passes(watched.models)
+        self._plain = {name: plain_module(model) for name, model in watched.models.items()}
         weakref.finalize(self, self._passes.release)
-        watch_steps(watched.optimizers, self)
+        self._around = Steps(watched.optimizers, self)
 
     def visit(self, step: int, accepted: bool) -> Iterable[tuple[str, Record]]:
         """What the last optimizer steps were taken with."""
@@ -47,6 +48,7 @@ class Modes:
             self._flags = {}
         if not self._watched.optimizers:
             self._examine("", self._watched.models)
+        self._around.visit()
         return found
 
     def before(self, name: str, optimizer: Optimizer) -> None:
@@ -57,7 +59,7 @@ class Modes:
             models = self._watched.models.items()
             moved = {key: m for key, m in models if any(id(p) in own for p in m.parameters())}
             self._examine(name, moved)
-        elif any(plain_module(self._watched.models[key]).training != kept[key] for key in kept):
+        elif any(self._plain[key].training != mode for key, mode in kept.items()):
             self._examine(name, {key: self._watched.models[key] for key in kept})
 
     def after(self, name: str, optimizer: Optimizer) -> None:
@@ -69,12 +71,7 @@ class Modes:
         Only those with layers that act differently; and only if such passes are more than those
         of an ordinary step (a generator that makes examples for a critic).
         """
-        return [name for name in self._passes.in_training() if _dependent(self._plain(name))]
-
-    def of_consequence(self, names: Iterable[str]) -> list[str]:
-        """Those of these networks for which the mode makes a difference, and unknown names."""
-        known = self._watched.models
-        return [name for name in names if name not in known or _dependent(self._plain(name))]
+        return [name for name in self._passes.in_training() if _dependent(self._plain[name])]
 
     def state(self) -> dict[str, Any]:
         """Everything, as JSON values."""
@@ -93,11 +90,8 @@ class Modes:
         self._flags = {name: dict(each) for name, each in state["flags"].items()}
         self._passes.habit = dict(state["habit"])
 
-    def _plain(self, name: str) -> nn.Module:
-        return plain_module(self._watched.models[name])
-
     def _examine(self, name: str, models: Models) -> None:
-        self._flags[name] = {key: plain_module(model).training for key, model in models.items()}
+        self._flags[name] = {key: self._plain[key].training for key in models}
         held = {
             id(p)
             for optimizer in self._watched.optimizers.values()
@@ -105,7 +99,7 @@ class Modes:
             for p in group["params"]
         }
         for key in models:
-            root = self._plain(key)
+            root = self._plain[key]
             for path, module in _evaluating(root, ""):
                 layers = _dependent(module)
                 learns = any(
@@ -160,7 +154,8 @@ class Passes:
 
     def forget(self) -> None:
         """Count from now on."""
-        self._training, self._evaluating = {}, set()
+        self._training.clear()
+        self._evaluating.clear()
 
     def in_training(self) -> list[str]:
         """Networks with more passes in training mode than a step has, and none in evaluation."""

@@ -6,12 +6,13 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
 from ..evidence import Record
 from . import Watched
-from .around import watch_steps
+from .around import Steps
 from .looks import Looks
 from .sample import samples
 
@@ -51,7 +52,7 @@ class Moments:
         self._courses = {name: _Course() for name in watched.optimizers}
         self._table: dict[str, dict[str, float]] = {}
         self._resumed: dict[str, list[float]] = {}
-        watch_steps(watched.optimizers, self)
+        self._around = Steps(watched.optimizers, self)
 
     def visit(self, step: int, accepted: bool) -> Iterable[tuple[str, Record]]:
         """What the last step showed; whether this one follows a change."""
@@ -63,6 +64,7 @@ class Moments:
             self._close = self._looks.visit(step)
         self._step = step
         self._notice_change(step)
+        self._around.visit()
         return found
 
     def before(self, name: str, optimizer: Optimizer) -> None:
@@ -119,7 +121,7 @@ class Moments:
 
     def _notice_change(self, step: int) -> None:
         self._first = step if self._first is None else self._first
-        names = tuple(sorted(self._watched.terms))
+        names = tuple(self._watched.terms)
         if names in self._losses:
             return
         self._losses.add(names)
@@ -158,9 +160,11 @@ def _cosine(optimizer: Optimizer) -> float | None:
         for parameter in group["params"]:
             kept = optimizer.state.get(parameter, {})
             mean = next((kept[key] for key in KEYS if isinstance(kept.get(key), Tensor)), None)
-            if mean is not None and parameter.grad is not None:
+            gradient = parameter.grad
+            # Rows of a sparse gradient are not those of a sample.
+            if mean is not None and gradient is not None and gradient.layout == torch.strided:
                 means.append(mean)
-                gradients.append(parameter.grad)
+                gradients.append(gradient)
     product = first = second = 0.0
     for own, mean, gradient in zip(gradients, samples(means), samples(gradients), strict=True):
         # Each sample stands for all entries of its tensor.

@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 
 from ..evidence import Record
 from . import Watched
-from .around import watch_steps
+from .around import Steps
 from .looks import Looks
 from .sample import same_bits, samples
 
@@ -48,7 +48,7 @@ class Motion:
         self._before: dict[str, _Before] = {}
         self._moved: dict[str, dict[str, float]] = {}
         self._thawed: dict[str, dict[str, float]] = {}
-        watch_steps(watched.optimizers, self)
+        self._around = Steps(watched.optimizers, self)
 
     def visit(self, step: int, accepted: bool) -> Iterable[tuple[str, Record]]:
         """What the optimizers did since the look began; then perhaps begin another one."""
@@ -61,6 +61,7 @@ class Motion:
         self._before = {}
         if self._looks.visit(step):
             self._armed = step
+        self._around.visit()
         return found
 
     def before(self, name: str, optimizer: Optimizer) -> None:

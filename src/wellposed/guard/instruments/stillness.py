@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from ..evidence import Record
 from . import Watched
-from .around import watch_steps
+from .around import Steps
 from .looks import Looks
 from .sample import digest, largest, same_bits, samples
 
@@ -52,7 +52,7 @@ class Stillness:
         self._seen: set[str] = set()
         self._held = {name: _Held() for name in watched.optimizers}
         self._table: dict[str, dict[str, float]] = {}
-        watch_steps(watched.optimizers, self)
+        self._around = Steps(watched.optimizers, self)
 
     def visit(self, step: int, accepted: bool) -> Iterable[tuple[str, Record]]:
         """What stood still up to the last look; then perhaps begin another one."""
@@ -63,6 +63,7 @@ class Stillness:
             self._step, self._table = None, {}
         if self._looks.visit(step):
             self._step, self._seen = step, set()
+        self._around.visit()
         return found
 
     def before(self, name: str, optimizer: Optimizer) -> None:
