@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from statistics import NormalDist, fmean, stdev
 
 
@@ -96,6 +96,17 @@ def _inversions(n: int) -> tuple[float, ...]:
         counts = [(sums[min(k + 1, last)] - sums[max(k + 1 - size, 0)]) / size
                   for k in range(longest)]  # fmt: skip
     return tuple(counts)
+
+
+def turns(values: Sequence[float]) -> list[float]:
+    """The size of a series' random moves, one estimate at each turn.
+
+    At a turn the smaller of its two moves counts, so that one large approach is no wandering; of
+    two independent normal moves the square of the smaller one is 1 - 2 / pi of theirs.
+    """
+    steps = [later - earlier for earlier, later in pairwise(values)]
+    part = math.sqrt(1 - 2 / math.pi)
+    return [min(abs(a), abs(b)) / part for a, b in pairwise(steps) if a * b < 0]
 
 
 def expected_best(draws: int) -> float:

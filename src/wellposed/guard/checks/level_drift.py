@@ -8,10 +8,9 @@ as those of earlier to and fro (at the declared budget) [S]. An approach to 0 dB
 """
 
 import math
-from itertools import pairwise
 from statistics import fmean, stdev
 
-from ..chance import normal_quantile
+from ..chance import normal_quantile, turns
 from ..evidence import Evidence, Validation
 from ..findings import Finding, Severity, Suspect
 from ..paired import comparable, defined, gains, mean, surely
@@ -23,13 +22,14 @@ READS = "validation"
 def check(evidence: Evidence) -> Finding | None:
     """Look back by 1, 2, 4, ... validations, and twice as far."""
     past = evidence.validations
+    means = [mean(each.levels_db) for each in past]
     looks = len(past).bit_length()
     level = evidence.plan.level(evidence.plan.validations * looks)
     distance = 1
     while 2 * distance < len(past):
         first, second, now = past[-1 - 2 * distance], past[-1 - distance], past[-1]
         same = comparable(first, now) and comparable(second, now)
-        wander = _wander(past, 2 * distance, level)
+        wander = _wander(means, 2 * distance, level)
         if same and _away(first, second, now, level) and _distance(first, now) > wander:
             return _finding(first, second, now)
         distance *= 2
@@ -48,18 +48,12 @@ def _distance(first: Validation, now: Validation) -> float:
     return abs(mean(now.levels_db)) - abs(mean(first.levels_db))
 
 
-def _wander(past: list[Validation], moves: int, level: float) -> float:
-    """How far `moves` random moves go at that level, as large as the turns before the last one.
-
-    At a turn the smaller of its two moves counts, so that one large approach is no wander; of
-    independent normal moves that is the sqrt(1 - 2 / pi) = 0.6 part of their size.
-    """
-    levels = [mean(each.levels_db) for each in past]
-    steps = [later - earlier for earlier, later in pairwise(levels)]
-    turns = [min(abs(a), abs(b)) for a, b in pairwise(steps) if a * b < 0][:-1]
-    if not turns:
+def _wander(levels: list[float], moves: int, level: float) -> float:
+    """How far `moves` random moves go with that chance; the last turn may begin the drift."""
+    sizes = turns(levels)[:-1]
+    if not sizes:
         return 0.0
-    size = math.sqrt(fmean([turn * turn for turn in turns]) / (1 - 2 / math.pi))
+    size = math.sqrt(fmean([each * each for each in sizes]))
     return normal_quantile(1 - level / 2) * size * math.sqrt(moves)
 
 

@@ -1,17 +1,18 @@
 """WP407: what is trained or chosen by improves while an independent yardstick gets worse.
 
 Signal: Kendall's trend, with its exact chance, of the training loss or the selecting metric, and
-of every other metric with a better end, over the whole run and over its later half. A series that
-wanders without a goal has trends as well: the steps of the yardstick from validation to
-validation must also have a mean that is surely on the wrong side of 0, and the items must agree
-(Student's t both). Threshold: the declared budget over validations, yardsticks and windows [S].
+of every other metric with a better end, over the run, its last three quarters and its last half. A
+series that wanders has trends as well: the yardstick must also have fallen farther than random
+moves as large as its to and fro (`chance.turns`) do, and the items must agree (Student's t).
+Threshold: the declared budget over validations, yardsticks and windows [S].
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
-from ..chance import kendall
+from ..chance import kendall, student_quantile, turns
 from ..evidence import Evidence, Validation
 from ..findings import Finding, Severity, Suspect
 from ..paired import Values, comparable, gains, mean, surely
@@ -20,6 +21,8 @@ CODES = ("WP407",)
 READS = "validation"
 LONGEST = 64
 """Validations that a trend looks back at most, for the cost of its exact chance."""
+WINDOWS = 3
+"""The whole run, and without its first quarter and half."""
 LEVEL = "|level|"
 """The yardstick that levels in dB make: their distance from 0."""
 
@@ -36,12 +39,13 @@ def check(evidence: Evidence) -> Finding | None:
     now = evidence.validations[-1]
     past = [each for each in evidence.validations[-LONGEST:] if comparable(each, now)]
     names = _yardsticks(now)
-    level = evidence.plan.level(evidence.plan.validations * max(len(names), 1) * 2)
-    for window in (past, past[len(past) // 2 :]):
+    level = evidence.plan.level(evidence.plan.validations * max(len(names), 1) * WINDOWS)
+    for window in (past[len(past) * skipped // 4 :] for skipped in range(WINDOWS)):
         # Fewer values have no order that is that unlikely.
         if 2 / math.factorial(min(len(window), 20)) > level:
             continue
-        worse = next(filter(None, (_worse(window, name, level) for name in names)), None)
+        found = (_worse(past, window, name, level) for name in names)
+        worse = next((each for each in found if each is not None), None)
         better = _proxy(window, level) if worse else None
         if worse and better:
             return _finding(window, better, worse)
@@ -59,16 +63,27 @@ def _scores(validation: Validation, name: str) -> Values:
     return [None if value is None else abs(value) for value in validation.levels_db]
 
 
-def _worse(window: Sequence[Validation], name: str, level: float) -> _Trend | None:
+def _worse(
+    past: Sequence[Validation], window: Sequence[Validation], name: str, level: float
+) -> _Trend | None:
     better = "lower" if name == LEVEL else window[-1].better[name]
-    values = [mean(_scores(each, name)) for each in window]
+    whole = [mean(_scores(each, name)) for each in past]
+    values = whole[-len(window) :]
     trend, chance = _improves(values, better)
     if trend >= 0 or chance > level:
         return None
     items = gains(better, _scores(window[-1], name), _scores(window[0], name))
-    if surely(gains(better, values[1:], values), level) < 0 and surely(items, level) < 0:
-        return _Trend(name, chance, values)
-    return None
+    far = abs(values[-1] - values[0]) > _wander(whole, len(window) - 1, level)
+    return _Trend(name, chance, values) if far and surely(items, level) < 0 else None
+
+
+def _wander(values: Sequence[float], moves: int, level: float) -> float:
+    """How far so many random moves go with chance `level`, as large as those to and fro."""
+    sizes = turns(values)
+    if not sizes:
+        return 0.0
+    size = math.sqrt(fmean([each * each for each in sizes]))
+    return student_quantile(1 - level / 2, len(sizes)) * size * math.sqrt(moves)
 
 
 def _proxy(window: Sequence[Validation], level: float) -> _Trend | None:
