@@ -79,3 +79,52 @@ def test_a_huge_finite_gradient_has_no_finite_norm_but_is_no_bad_gradient():
     wrong = parameter(torch.tensor([math.nan]))
     assert measure({}, [huge])[COLUMNS.index("gradients_finite")] == 0
     assert bad_gradients({"huge": huge, "wrong": wrong}) == ["wrong"]
+
+
+def signals(estimate: Tensor | None, reference: Tensor | None = None) -> dict[str, float]:
+    return dict(zip(COLUMNS, measure({}, [], estimate, reference).tolist(), strict=True))
+
+
+def test_both_signals_are_measured_as_on_paper():
+    estimate = torch.tensor([[1.0, -1.0, 0.5, -0.5], [0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 2.0]])
+    reference = torch.tensor([[1.0, -1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.5], [0.0, 0.0, 0.0, 0.0]])
+    found = signals(estimate, reference)
+    assert found["items"] == 3
+    assert found["estimate_rms"] == pytest.approx((6.5 / 12) ** 0.5)
+    assert found["error_rms"] == pytest.approx((4.75 / 12) ** 0.5)
+    assert found["estimate_mean"] == pytest.approx(2 / 12)
+    assert found["reference_mean"] == pytest.approx(0.5 / 12)
+    assert (found["estimate_full"], found["reference_full"]) == pytest.approx((3 / 12, 2 / 12))
+    assert (found["silent_estimates"], found["silent_references"]) == (1, 1)
+    assert found["lost_estimates"] == 1
+
+
+def test_signals_of_any_shape_and_type_have_items_along_the_first_axis():
+    for dtype in (torch.float16, torch.bfloat16, torch.float64, torch.complex64):
+        found = signals(torch.full((2, 3, 4), 3.0, dtype=dtype))
+        assert found["items"] == 2
+        assert found["estimate_full"] in (1, 0.5)  # half of a complex signal is its zeros
+    assert signals(torch.tensor(2.0))["items"] == 1
+    assert signals(torch.ones(2, 6), torch.ones(2, 2, 3))["error_rms"] == 0
+    assert signals(torch.zeros(0, 4))["items"] == 0
+    assert signals(None)["items"] == 0
+
+
+def test_a_signal_with_a_nan_is_neither_silent_nor_full():
+    found = signals(torch.tensor([[math.nan, 0.0], [0.0, 0.0]]))
+    assert (found["silent_estimates"], math.isnan(found["estimate_rms"])) == (1, True)
+
+
+def test_the_largest_item_of_all_terms_is_named_by_its_share_of_sizes():
+    terms = {
+        "mean": torch.tensor(5.0),
+        "first": torch.tensor([1.0, -2.0, 1.0]),
+        "second": torch.tensor([0.0, -0.5, 9.5]),
+    }
+    found = row(torch.ones(1), terms=terms)
+    assert found["largest_share"] == pytest.approx(0.95)
+    assert (found["largest_item"], found["largest_term"]) == (2, 2)
+    alone = row(torch.ones(1), terms={"mean": torch.tensor(5.0)})
+    assert (alone["largest_share"], alone["largest_item"]) == (0, -1)
+    nothing = row(torch.ones(1), terms={"first": torch.zeros(3)})
+    assert nothing["largest_share"] == 0

@@ -35,11 +35,14 @@ def check(evidence: Evidence) -> Finding | None:
 
 def _judge(evidence: Evidence, rows: Sequence[Row], severity: Severity) -> Finding | None:
     offsets = [row.values["estimate_mean"] - row.values["reference_mean"] for row in rows]
+    error, output = (_power(rows, key) for key in ("error_rms", "estimate_rms"))
+    half = min(error, output) / 2
+    if fmean(offsets) ** 2 <= half:
+        return None
     level = evidence.plan.level(looks_of(evidence.plan, EVERY))
     spread = mean_interval(offsets, level)
     sure = max(spread.low, -spread.high, 0.0)
-    error, output = (_power(rows, key) for key in ("error_rms", "estimate_rms"))
-    if 2 * sure**2 <= min(error, output) or not stays([abs(each) for each in offsets], level):
+    if sure**2 <= half or not stays([abs(each) for each in offsets], level):
         return None
     return Finding(
         "WP308",

@@ -19,7 +19,7 @@ from ..findings import Finding, Severity, Suspect
 from ..finite import TERM
 from ..rows import Row
 from ..series import alike, due, own_rows, rate_rises, terms_of
-from ..windows import looks_of
+from ..windows import UNPLANNED, looks_of
 
 CODES = ("WP311",)
 READS = "rows"
@@ -75,8 +75,10 @@ def _left(evidence: Evidence) -> Finding | None:
     rows = own_rows(evidence)
     if len(rows) < 200 or ITEM not in rows[-1].values:
         return None
-    coins = math.ceil(-math.log2(evidence.plan.level(looks_of(evidence.plan, EVERY))))
-    for key in (NORM, *terms_of(rows[-1])):
+    keys = (NORM, *terms_of(rows[-1]))
+    # At the level of a long run also in a short one: what is shaken takes as long to come back.
+    coins = math.ceil(math.log2(UNPLANNED / EVERY * len(keys) / evidence.plan.false_alarms))
+    for key in keys:
         values = [value_of(row, key) for row in rows]
         # An excursion that was not there at the last look is at most so much longer.
         before = sorted(values[: -coins - EVERY])

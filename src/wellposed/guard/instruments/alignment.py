@@ -4,6 +4,8 @@ Two questions, both answered by correlation. The first item by item over all lag
 the neighbour's source as a draw of what chance gives; the second at lag 0 for all pairs.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -44,8 +46,9 @@ def _normal(signal: Tensor) -> Tensor:
     numbers = numbers.reshape(len(numbers), -1, numbers.shape[-1])[..., :MOST_SAMPLES]
     centred = numbers - numbers.mean(-1, keepdim=True)
     norms = centred.flatten(1).norm(dim=1)
-    # What is left of a constant is rounding.
-    rounding = numbers.flatten(1).norm(dim=1) * torch.finfo(torch.float32).eps
+    # What is left of a constant is the rounding of its mean, a sum in log2(n) layers.
+    layers = 1 + math.log2(numbers.shape[-1])
+    rounding = layers * torch.finfo(torch.float32).eps * numbers.flatten(1).norm(dim=1)
     inverse = torch.where(norms > rounding, 1 / norms, 0.0)
     return centred * inverse[:, None, None]
 
