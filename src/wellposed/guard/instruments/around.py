@@ -33,36 +33,45 @@ class Steps:
     """
 
     def __init__(self, optimizers: Mapping[str, Optimizer], watcher: StepWatcher) -> None:
-        self._watcher = watcher
+        # Weakly, so that the hooks go at once when the watcher does, without a collection.
+        self._watcher = weakref.ref(watcher)
         self._open: dict[str, Optimizer] = {}
         self._begun: set[str] = set()
         me: weakref.ref[Any] = weakref.ref(self)
         for name, given in optimizers.items():
             optimizer = _innermost(given)
             if optimizer is not None:
-                optimizer.register_step_pre_hook(_before(me, name))
-                optimizer.register_step_post_hook(_after(me, name))
+                before = optimizer.register_step_pre_hook(_before(me, name))
+                after = optimizer.register_step_post_hook(_after(me, name))
+                weakref.finalize(self, before.remove)
+                weakref.finalize(self, after.remove)
 
     def visit(self) -> None:
         """The guard has been called."""
         for name, optimizer in self._open.items():
-            self._watcher.before(name, optimizer)
-            self._begun.add(name)
+            self._begin(name, optimizer)
 
     def begin(self, name: str, optimizer: Optimizer, closed: bool) -> None:
         """A step begins."""
         if closed:
             self._open[name] = optimizer
         else:
-            self._watcher.before(name, optimizer)
-            self._begun.add(name)
+            self._begin(name, optimizer)
 
     def end(self, name: str, optimizer: Optimizer) -> None:
         """A step is over."""
         self._open.pop(name, None)
         if name in self._begun:
             self._begun.remove(name)
-            self._watcher.after(name, optimizer)
+            watcher = self._watcher()
+            if watcher is not None:
+                watcher.after(name, optimizer)
+
+    def _begin(self, name: str, optimizer: Optimizer) -> None:
+        watcher = self._watcher()
+        if watcher is not None:
+            watcher.before(name, optimizer)
+            self._begun.add(name)
 
 
 def _before(me: "weakref.ref[Any]", name: str) -> Any:
