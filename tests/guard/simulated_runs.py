@@ -2,12 +2,14 @@
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from wellposed.guard.checks import all_checks
 from wellposed.guard.evidence import Evidence, Validation
 from wellposed.guard.findings import Finding
+from wellposed.guard.paired import Values
 from wellposed.guard.plan import Plan
 
 CHECKS = {check.codes[0]: check for check in all_checks() if check.reads == "validation"}
@@ -24,9 +26,10 @@ def judge(evidence: Evidence, *codes: str) -> list[Finding]:
     return found
 
 
-def told(validations: Iterator[Validation] | list[Validation], plan: Plan, *codes: str):
+def told(validations: Iterable[Validation], plan: Plan, *codes: str) -> list[Finding]:
     """All findings of a run, those of one subject once, as the guard tells them."""
-    evidence, found = Evidence(plan), {}
+    evidence = Evidence(plan)
+    found: dict[tuple[str, Any], Finding] = {}
     for validation in validations:
         evidence.judge(validation)
         for each in judge(evidence, *codes):
@@ -82,12 +85,10 @@ def plan(count: int = 12) -> Plan:
     return Plan(steps=100 * count, validate_every=100)
 
 
-def scored(
-    step: int, values: list[float | None], rivals: dict[str, list[float | None]], **changes: object
-) -> Validation:
+def scored(step: int, values: Values, rivals: Mapping[str, Values], **changes: Any) -> Validation:
     """A validation by one metric, "m", higher is better."""
     trivial = {name: {"m": each} for name, each in rivals.items()}
     made = Validation(
         step, {"m": values}, {"m": "higher"}, "m", trivial, items="list", weights=str(step)
     )
-    return replace(made, **changes)  # type: ignore[arg-type]
+    return replace(made, **changes)
