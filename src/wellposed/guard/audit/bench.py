@@ -20,6 +20,9 @@ from .probes import Probes
 DRAWS = 8
 """Noise draws for the spread."""
 
+FLAT = 1e-4
+"""Losses within this share of their range are as good as each other."""
+
 GAINS = (0.1, 0.3, 3.0, 10.0)
 """Gains that a loss must notice."""
 
@@ -76,9 +79,12 @@ class Bench:
 
     @cached_property
     def blind_to_gain(self) -> bool:
-        """Whether a tenth to ten times the good estimate costs the same but for rounding."""
+        """Whether a tenth to ten times the good estimate costs the same, as far as can be told.
+
+        Floors inside a ratio move it by more than rounding; that is no preference.
+        """
         losses = [self.scale.good, *(self.scale.good + self.change(g * self.good) for g in GAINS)]
-        return max(losses) - min(losses) <= 10 * self.scale.ulp
+        return max(losses) - min(losses) <= max(10 * self.scale.ulp, FLAT * self.scale.unit)
 
     @property
     def total(self) -> bool:

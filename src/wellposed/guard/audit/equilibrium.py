@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
+from .bench import FLAT
 from .probes import rms
 from .terms import Objective
 
@@ -20,10 +21,6 @@ PER_DECADE = 8
 """Gains per decade; around the best one, `FINE` times as many."""
 
 FINE = 16
-
-FLAT = 1e-4
-"""Objectives within this share of their range are as good as the best; the range is that of gains
-up to two, as errors grow without end beyond."""
 
 SETTLED = 1.2
 """Largest ratio of gains as good as the best (1.6 dB) that still is a level."""
@@ -76,6 +73,7 @@ class Equilibrium:
         fine = [coarse * step ** (k / FINE) for k in range(-FINE, FINE + 1)]
         curve = dict(sorted((curve | self.curve(_inside(fine), batch_size)).items()))
         best = min(curve, key=lambda gain: curve[gain])
+        # Errors grow without end at higher gains; those are no measure of what is flat.
         span = max(cost for gain, cost in curve.items() if gain <= 2) - curve[best]
         good = [gain for gain, cost in curve.items() if cost <= curve[best] + FLAT * span]
         at_one = self.curve([1.0], batch_size)[1.0]

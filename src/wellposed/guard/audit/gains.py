@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ..findings import Severity
 from .asked import Slope
-from .bench import Bench
+from .bench import FLAT, Bench
 from .verdict import Answer, Part, bad
 
 DECADES = (-6, 3)
@@ -60,8 +60,8 @@ def _level(bench: Bench, losses: dict[float, float], best: float, anchored: bool
             "uniqueness",
             "WP202",
             bench.severity(Severity.FAIL, Severity.INFO),
-            "any level costs the same: a tenth or ten times the estimate changes only rounding",
-            {"subject": "gain", "change": 0.0, "rounding": bench.scale.ulp},
+            "any level costs the same: a tenth or ten times the estimate is as good",
+            {"subject": "gain", "rounding": bench.scale.ulp, "flat_below": FLAT * bench.scale.unit},
             suspects=(("a ratio that cancels the level", "scale the estimate alone by 0.1"),),
             advice="a level term, an output normalised by contract, or --invariances gain",
         )
