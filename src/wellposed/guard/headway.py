@@ -57,21 +57,30 @@ def contradicted(validation: Validation, metric: str, trivial: str, level: float
 def outlook(evidence: Evidence, metric: str, trivial: str, level: float) -> str:
     """Say what to think of networks that may be worse than a trivial output.
 
-    "": they are not surely worse. "end": they are, and the plan has ended. "fell": they were
-    surely better before. "still": no weight has changed since the validation before. "stuck":
-    half of what the learning rate will move lies behind, and if each item went on as it has gone
-    lately, they would still be surely worse at the end. "early": none of these.
+    "still": not surely better, and no weight has changed since the validation before. Of what is
+    surely worse: "end": the plan has ended. "fell": it was surely better before. "stuck": half of
+    what the learning rate will move lies behind, and if each item went on as it has gone lately,
+    they would be surely worse at the end. "early": none of these. "unproven": neither better nor
+    worse when the plan has ended. "": nothing to think of.
     """
     *past, now = evidence.validations
-    if standing(now, metric, trivial, level) >= 0:
+    stand, ended = standing(now, metric, trivial, level), evidence.plan.ends_at(now.step)
+    if stand > 0 or (stand == 0 and not deficit(now, metric, trivial)):
         return ""
-    if evidence.plan.ends_at(now.step):
+    if stand < 0 and ended:
         return "end"
+    if past and _unchanged(past[-1], now):
+        return "still"
+    if stand == 0:
+        return "unproven" if ended else ""
     if any(standing(each, metric, trivial, level) > 0 for each in past):
         return "fell"
-    if past and now.weights and past[-1].weights == now.weights:
-        return "still"
     return "stuck" if _hopeless(evidence, metric, trivial, level) else "early"
+
+
+def _unchanged(before: Validation, now: Validation) -> bool:
+    same = bool(now.weights) and before.weights == now.weights
+    return same and before.step < now.step and comparable(before, now)
 
 
 def _silent(validation: Validation, metric: str, trivial: str) -> bool:

@@ -9,7 +9,7 @@ follows from the planned budget [P], see `headway.outlook`.
 from ..chance import mean_interval
 from ..evidence import Evidence, Validation
 from ..findings import Finding, Severity, Suspect
-from ..headway import contradicted, deficit, level_of, outlook, rivals
+from ..headway import contradicted, deficit, level_of, outlook, rivals, standing
 
 CODES = ("WP401",)
 READS = "validation"
@@ -20,6 +20,7 @@ _STORY = {
     "still": "and no weight has changed since the last validation",
     "stuck": "and at this pace will be at the end",
     "end": "at the end of the run",
+    "unproven": "at the end of the run",
 }
 _RANK = {Severity.INFO: 0, Severity.WARN: 1, Severity.FAIL: 2}
 
@@ -31,9 +32,10 @@ def check(evidence: Evidence) -> Finding | None:
     below = []
     for metric, trivial in rivals(now):
         stage = outlook(evidence, metric, trivial, level)
-        if not stage:
+        if not stage or (stage == "unproven" and metric != now.select):
             continue
-        below.append(f"{metric} below {trivial}")
+        if standing(now, metric, trivial, level) < 0:
+            below.append(f"{metric} below {trivial}")
         other = contradicted(now, metric, trivial, level)
         severity = _severity(stage, metric == now.select, bool(other))
         if worst is None or _RANK[severity] > _RANK[worst[0]]:
@@ -42,7 +44,7 @@ def check(evidence: Evidence) -> Finding | None:
 
 
 def _severity(stage: str, selecting: bool, disputed: bool) -> Severity:
-    if stage == "early" or disputed:
+    if stage in ("early", "unproven") or disputed:
         return Severity.INFO
     return Severity.FAIL if stage == "end" and selecting else Severity.WARN
 
@@ -58,15 +60,17 @@ def _finding(
     if gaps:
         spread = mean_interval(gaps, level)
         facts |= {"gain": spread.mean, "low": spread.low, "high": spread.high, "items": spread.n}
-        size = f"by {-spread.mean:.3g} over {spread.n} items"
+        size = f"{spread.mean:+.3g} over {spread.n} items"
     else:
         size = "no item has a score"
     if other:
         facts["disputed_by"] = other
-    facts["all"] = ", ".join(below)
+    if below:
+        facts["all"] = ", ".join(below)
+    how = "worse than" if f"{metric} below {trivial}" in below else "not surely better than"
     return Finding(
         "WP401",
-        f"{metric} is worse than that of {trivial}, {size}, {_STORY[stage]}",
+        f"{metric} is {how} that of {trivial}, {size}, {_STORY[stage]}",
         severity,
         now.step,
         now.step,

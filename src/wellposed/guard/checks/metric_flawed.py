@@ -8,7 +8,7 @@ had their time (`headway.outlook`) [P].
 
 from ..evidence import Evidence, Validation
 from ..findings import Finding, Severity, Suspect
-from ..headway import INPUT, REFERENCE, contradicted, deficit, level_of, outlook, rivals
+from ..headway import INPUT, REFERENCE, contradicted, deficit, level_of, outlook, rivals, standing
 from ..paired import gains, surely
 
 CODES = ("WP402",)
@@ -24,7 +24,8 @@ def check(evidence: Evidence) -> Finding | None:
             return _finding(now, name, "the reference itself", "", Severity.FAIL)
     for name in empty:
         assert now.select is not None
-        if outlook(evidence, now.select, name, level) in ("", "early"):
+        worse = standing(now, now.select, name, level) < 0
+        if not worse or outlook(evidence, now.select, name, level) == "early":
             continue
         other = contradicted(now, now.select, name, level)
         if other:
