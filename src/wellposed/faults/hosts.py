@@ -1,15 +1,14 @@
 """The systems that faults are put into: the real enhancer, small, alone or against a critic."""
 
-from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from wellposed.engine.recipe import Recipe, changed
+from wellposed.engine.recipe import changed
 from wellposed.engine.system import Batch, Item, Moment, Networks, Player, System
-from wellposed.faults.fault import Fault, Scores
+from wellposed.faults.fault import Changes, Fault, Scores
 from wellposed.systems.enhance.recipe import SIZES, EnhanceRecipe
 from wellposed.systems.enhance.system import Enhance
 
@@ -31,6 +30,7 @@ SMALL: dict[str, Any] = {
     "training.log_every": 1000,
     "training.checkpoint_every": 1000,
     "training.refusals_allowed": 3,
+    "optimizer.learning_rate": 3e-3,
     "schedule.warmup_steps": 8,
     "average.decay": 0.9,
     "validation.every": 32,
@@ -49,6 +49,9 @@ def _scene(recipe: str, split: str, index: int) -> Item:
 
 class Enhanced(Enhance):
     """Enhance, with a fault in it. Scenes are kept: many trials share them."""
+
+    changes: ClassVar[Changes] = {}
+    """What is different in the recipe of this host."""
 
     def __init__(self, recipe: EnhanceRecipe, fault: Fault) -> None:
         """Take the recipe and what is to go wrong."""
@@ -155,6 +158,11 @@ class Duelled(Enhanced):
 class Coded(Enhanced):
     """A coder with a codebook that has the clean side to say in five bits for 16 samples."""
 
+    changes: ClassVar[Changes] = {
+        "optimizer.learning_rate": 1e-2,
+        "validation.select": "si_sdr_db",
+    }
+
     def item(self, split: str, index: int) -> Item:
         """Render a scene: what goes in is what should come out."""
         clean = super().item(split, index)["clean"]
@@ -228,8 +236,8 @@ def _level(wave: Tensor) -> Tensor:
 HOSTS: dict[str, type[Enhanced]] = {"enhance": Enhanced, "duel": Duelled, "coder": Coded}
 
 
-def host(name: str, fault: Fault, changes: Mapping[str, Any]) -> System[Any]:
-    """Make a host of `fault`, its small recipe changed by that of the fault and by `changes`."""
-    recipe: Recipe = changed(EnhanceRecipe(), {**SMALL, **fault.changes, **changes}, "faults")
-    assert isinstance(recipe, EnhanceRecipe)
-    return HOSTS[name](recipe, fault)
+def host(name: str, fault: Fault, changes: Changes) -> System[Any]:
+    """Make a host of `fault`; its small recipe is changed by host, fault and `changes`."""
+    kind = HOSTS[name]
+    keys = {**SMALL, **kind.changes, **fault.changes, **changes}
+    return kind(changed(EnhanceRecipe(), keys, "faults"), fault)

@@ -34,11 +34,15 @@ class CriticConstant(Fault):
 
 
 class CriticNeverWrong(Fault):
-    """A critic at a hundred times the learning rate, whose loss saturates."""
+    """A critic at a hundred times the learning rate, behind a sigmoid that saturates."""
 
     codes = ("WP109",)
     host = "duel"
-    changes: ClassVar[Changes] = {"training.steps": 192, "validation.every": 96}
+    changes: ClassVar[Changes] = {"training.steps": 224, "validation.every": 112}
+
+    def build(self, networks):
+        """Put a steep sigmoid behind its scores."""
+        networks["critic"].append(Steep())
 
     def before(self):
         """Raise its rate; the engine has just set that of the recipe."""
@@ -62,3 +66,11 @@ class MetricFails(Fault):
                 moment.critics[name] = said._replace(real=real)
                 terms["real"] = terms["real"][1:]
         return terms
+
+
+class Steep(torch.nn.Module):
+    """A sigmoid that is 0 or 1 for all but small scores."""
+
+    def forward(self, scores: torch.Tensor) -> torch.Tensor:
+        """Return values from 0 to 1."""
+        return torch.sigmoid(20 * scores)

@@ -43,18 +43,27 @@ class DetachedTerm(Fault):
 
 
 class OneItemTimesFiveHundred(Fault):
-    """One item of one batch counts five hundred times."""
+    """The quietest item of every batch counts five hundred times as much as the others."""
 
     codes = ("WP314",)
-    since = 40
 
     def terms(self, terms, batch, moment):
-        """Weigh the first item."""
-        if self.step != self.since:
-            return terms
+        """Weigh it."""
         weight = torch.ones(len(batch["clean"]))
-        weight[0] = 500
+        weight[batch["clean"].square().mean(-1).argmin()] = 500
         return {name: value * weight for name, value in terms.items()}
+
+
+class LossGrows(Fault):
+    """A loss that doubles with every step from step 64 on, as a gain inside a loop makes it."""
+
+    codes = ("WP318",)
+    since = 64
+    changes: ClassVar[Changes] = {"training.steps": 160, "validation.every": 80}
+
+    def terms(self, terms, batch, moment):
+        """Scale it."""
+        return {name: value * 2.0 ** max(0, self.step - 63) for name, value in terms.items()}
 
 
 class SpikeOfLoss(Fault):

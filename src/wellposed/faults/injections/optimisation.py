@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from wellposed.faults.fault import Changes, Fault
@@ -56,26 +57,14 @@ class RateTooSmall(Fault):
     """A learning rate of a thousandth: the weights cannot arrive before the run ends."""
 
     codes = ("WP104",)
-    changes: ClassVar[Changes] = {"optimizer.learning_rate": 1e-6}
+    changes: ClassVar[Changes] = {"optimizer.learning_rate": 3e-6}
 
 
 class RateTooLarge(Fault):
     """A learning rate of a thousand times as much: every step destroys the weights."""
 
-    codes = ("WP117", "WP318")
-    changes: ClassVar[Changes] = {"optimizer.learning_rate": 1.0, "schedule.warmup_steps": 0}
-
-
-class RateGrows(Fault):
-    """A learning rate that doubles with every step from step 21 on."""
-
-    codes = ("WP318", "WP117")
-    since = 24
-
-    def before(self):
-        """Set it; the engine has just set the one of the recipe."""
-        for group in self.run.moving.optimizers["model"].param_groups:
-            group["lr"] *= 2.0 ** max(0, self.step - 20)
+    codes = ("WP117",)
+    changes: ClassVar[Changes] = {"optimizer.learning_rate": 3.0, "schedule.warmup_steps": 0}
 
 
 class GradientsNotCleared(Fault):
@@ -127,15 +116,14 @@ class StaleMoments(Fault):
 
     codes = ("WP313",)
     since = 60
-    changes: ClassVar[Changes] = {
-        "training.steps": 128,
-        "schedule.shape": "constant",
-        "validation.every": 64,
-    }
+
+    def weights(self, weights):
+        """Weigh the new term only."""
+        return {"away": 1.0} if self.active else weights
 
     def terms(self, terms, batch, moment):
-        """Turn the loss round and make it a thousandth."""
-        return {k: -1e-3 * v for k, v in terms.items()} if self.active else terms
+        """Turn the loss round."""
+        return {"away": -torch.stack(list(terms.values())).sum(0)} if self.active else terms
 
 
 class BestWithoutAverage(Fault):

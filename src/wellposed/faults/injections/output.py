@@ -30,13 +30,14 @@ class ConstantOffset(OutputFault):
 
 
 class ClippedOutput(OutputFault):
-    """An output thirty times too loud, clipped at full scale."""
+    """An output brought to a level of full scale, whatever the input's level, and clipped there."""
 
     codes = ("WP309",)
 
     def made(self, estimate):
-        """Amplify and clip."""
-        return (30 * estimate).clamp(-1, 1)
+        """Normalise and clip."""
+        level = estimate.square().mean(-1, keepdim=True).sqrt() + 1e-6
+        return (estimate / level).clamp(-1, 1)
 
 
 class SilentOutput(OutputFault):
