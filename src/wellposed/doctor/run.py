@@ -1,6 +1,7 @@
 """A log as a run: columns with their meanings, rows in the order of training, series of numbers."""
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -88,8 +89,9 @@ class Run:
         """Rows that a later part of the log goes back behind."""
         left: set[int] = set()
         stack: list[int] = []
+        restarts = set(self.restarts)
         for row in self._chronological:
-            while stack and self._axis[stack[-1]] > self._axis[row]:
+            while row in restarts and stack and self._axis[stack[-1]] >= self._axis[row]:
                 left.add(stack.pop())
             stack.append(row)
         return frozenset(left)
@@ -189,7 +191,21 @@ class Run:
         pairs = list(pairwise(rows))
         falling = all(self._axis[a] >= self._axis[b] for a, b in pairs)
         # Some exports have the newest row first.
-        return rows[::-1] if falling and self._axis[rows[0]] > self._axis[rows[-1]] else rows
+        backwards = falling and self._axis[rows[0]] > self._axis[rows[-1]]
+        return self._settled(rows[::-1] if backwards else rows)
+
+    def _settled(self, rows: Sequence[int]) -> tuple[int, ...]:
+        """Move single rows that came late to their place; two in a row are a new beginning."""
+        order: list[int] = []
+        highest = -math.inf
+        for row, following in zip(rows, [*rows[1:], None], strict=True):
+            x = self._axis[row]
+            late = x < highest and (following is None or self._axis[following] >= highest)
+            place = bisect_right(order, x, key=self._axis.__getitem__) if late else len(order)
+            order.insert(place, row)
+            # After a new beginning what counts is how far that one has come.
+            highest = max(highest, x) if late or x >= highest else x
+        return tuple(order)
 
     @cached_property
     def _axis(self) -> tuple[float, ...]:
@@ -201,14 +217,14 @@ class Run:
         steps = self._counted(Meaning.STEP)
         if steps is None or self._epochs is None:
             return steps
-        # Steps that begin anew in every epoch are counted on from the last of the one before.
         falls = [now < before for before, now in pairwise(steps)]
-        epochs = [before < now for before, now in pairwise(self._epochs)]
-        if not any(falls) or any(f and not e for f, e in zip(falls, epochs, strict=True)):
+        later = [before < now for before, now in pairwise(self._epochs)]
+        if not any(falls) or any(f and not e for f, e in zip(falls, later, strict=True)):
             return steps
+        # Steps that begin anew in every epoch are counted on from the last of the one before.
         offset, counted = 0.0, steps[:1]
-        for (before, now), fell in zip(pairwise(steps), falls, strict=True):
-            offset += before if fell else 0.0
+        for (before, now), epoch in zip(pairwise(steps), later, strict=True):
+            offset += before if epoch and now <= before else 0.0
             counted.append(now + offset)
         self.table.notes.append("steps begin anew in every epoch; here they are counted on")
         return counted

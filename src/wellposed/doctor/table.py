@@ -30,7 +30,7 @@ class Table:
     digits: dict[str, int] = field(default_factory=dict)
     """Most significant digits that a column was written with; absent: all that a float has."""
     decimals: dict[str, int] = field(default_factory=dict)
-    """Most digits after the point, of columns that are written without any exponent."""
+    """Digits after the point of columns where every cell has the same number of them."""
     remarks: dict[int, str] = field(default_factory=dict)
     """By row: what was noted beside its numbers, such as "best"."""
     notes: list[str] = field(default_factory=list)
@@ -45,6 +45,11 @@ class Table:
     def rows(self) -> int:
         """How many rows it has."""
         return len(self.lines)
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether any cell is a number."""
+        return any(isinstance(cell, float) for cells in self.columns.values() for cell in cells)
 
     def where(self, row: int) -> str:
         """File and line of a row."""
@@ -101,8 +106,9 @@ def _column(table: Table, name: str, texts: Sequence[str]) -> None:
 
 def _count_decimals(table: Table, name: str, written: Sequence[Written]) -> None:
     decimals = [each.decimals for each in written if each.decimals is not None]
-    if decimals and len(decimals) == len(written):
-        table.decimals[name] = max(decimals)
+    # A program that writes all digits writes 0.001 and 0.0: only "0.000" was rounded.
+    if len(set(decimals)) == 1 and len(decimals) == len(written):
+        table.decimals[name] = decimals[0]
 
 
 def _settle(table: Table, name: str, texts: Sequence[Cell]) -> None:

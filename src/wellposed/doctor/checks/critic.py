@@ -35,9 +35,7 @@ def _look(run: Run, critic: Series) -> Finding | None:
 
 
 def _zero(run: Run, critic: Series, zeros: Series) -> Finding:
-    before = [
-        value for x, value in zip(critic.x, critic.y, strict=True) if x < zeros.x[0] and value
-    ]
+    before = critic.where([row < zeros.rows[0] for row in critic.rows]).y
     rounding = run.rounding(critic.name)
     facts: dict[str, float | int | str] = {"subject": critic.name, "zeros": len(zeros)}
     facts |= {"of": len(critic), "first": run.table.where(zeros.rows[0])}

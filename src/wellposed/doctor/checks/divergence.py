@@ -1,10 +1,12 @@
 """WP407: the training loss improves while a validated score gets worse.
 
 Signal: Kendall's trend, with its exact chance, of the loss (its mean since the validation before)
-and of every score, over the whole log and over its later half. Threshold: the run's budget over
-scores and windows [S]; since curves that wander have trends as well, the slope of a line must pass
-it too, with neighbours that resemble each other counted as fewer, and the score must have lost
-more than two of its values differ by noise (1.96 sqrt(2) times it, as in WP404).
+and of every score, over the whole log, its later half, and what came after the best score.
+Threshold: the run's budget over scores and windows [S]. Curves that wander have trends as well, so
+the slope of a line must pass it too, with neighbours that resemble each other counted as fewer;
+the score must have lost more than two validations of one checkpoint differ (1.96 sqrt(2) times
+the noise, as in WP404); and all that it ended with must be worse than anything since it first got
+there.
 """
 
 import math
@@ -30,13 +32,30 @@ def judge(run: Run) -> Judged:
     if not losses or not len(losses[0]) or not scores:
         what = f"{LEAST} validations" if losses else "the training loss"
         return Judged(missing=f"{what} in the same log")
-    level = run.plan.level(2 * len(scores))
+    level = run.plan.level(3 * len(scores))
     for score in scores:
-        for window in (score, score.where([2 * i >= len(score) for i in range(len(score))])):
+        for start in _windows(score):
+            window = score.where([index >= start for index in range(len(score))])
             proxy = _at(losses[0], window)
-            if len(window) >= LEAST and proxy and _apart(window, proxy, level):
+            if proxy and _new_low(score, start) and _apart(window, proxy, level):
                 return Judged((_finding(run, losses[0], window, proxy),))
     return Judged()
+
+
+def _windows(score: Series) -> list[int]:
+    """Where to begin: at the start, in the middle, after the best."""
+    n = len(score)
+    best = max(range(n), key=lambda index: score.y[index] * score.better)
+    return [start for start in (0, n // 2, best + 1) if n - start >= LEAST]
+
+
+def _new_low(score: Series, start: int) -> bool:
+    """Whether a window's last third is worse than all before since that level was reached."""
+    values = [value * score.better for value in score.y]
+    level = max(values[-((len(values) - start) // 3) :])
+    before = values[:start]
+    reached = next((index for index, value in enumerate(before) if value > level), start)
+    return all(value > level for value in before[reached:])
 
 
 def _at(loss: Series, score: Series) -> list[float]:
@@ -57,11 +76,9 @@ def _apart(score: Series, proxy: list[float], level: float) -> bool:
     fall, fall_chance = trend(proxy)
     if direction * score.better >= 0 or fall >= 0 or max(chance, fall_chance) >= level:
         return False
-    # Neighbours that resemble each other are fewer values than they seem: `line` counts them.
-    if line(score.x, score.y).p >= level:
-        return False
     ends = blocks(score.y, 3)
-    return abs(ends[-1] - ends[0]) > 1.96 * math.sqrt(2) * noise(score.y)
+    lost = abs(ends[-1] - ends[0]) > 1.96 * math.sqrt(2) * noise(score.y)
+    return lost and line(score.x, score.y).p < level
 
 
 def _finding(run: Run, loss: Series, score: Series, proxy: list[float]) -> Finding:

@@ -1,11 +1,12 @@
 """WP319: the level of the output leaves that of the reference.
 
-Signal: the level over the reference in dB along the log, its later half where that has 8 values
-or more. Threshold: a slope away from 0 dB that chance does not give at the run's budget
-(Student's t) [S], measured by reference points with meaning [R]: below half the amplitude the
-output is nearer to silence than to the reference; at twice it, its error is as large as the
-reference itself, so that silence would do as well. A drift that would get there within as much
-training as was looked at is a WARN, one that is there a FAIL, a slower one worth knowing.
+Signal: the level over the reference in dB along the log. Threshold: a slope away from 0 dB, of all
+values or of the later half, that chance does not give at the run's budget (Student's t) [S], and
+that the later half goes on with (a level that has settled does not). It is measured by reference
+points with meaning [R]: below half the amplitude the output is nearer to silence than to the
+reference; at twice it, its error is as large as the reference itself, so that silence would do as
+well. A drift that would get there within as much training as the log covers is a WARN, one that
+is there a FAIL, a slower one worth knowing.
 """
 
 import math
@@ -28,8 +29,11 @@ class Drift:
     """What the level does over the part of the log that was looked at."""
 
     levels: Series
-    """In dB over the reference."""
+    """In dB over the reference, where it shows."""
     fit: Line
+    """Through the later half, where there are 8 values or more."""
+    chance: float
+    """Of such a slope, of all values or of the later half."""
     severity: Severity
     collapsed: bool
 
@@ -65,24 +69,25 @@ def _levels(run: Run) -> list[Series]:
 
 
 def _drift(run: Run, levels: Series, looks: int) -> Drift | None:
-    whole, n = levels, len(levels)
-    if n >= 8:
-        levels = levels.where([index >= n // 2 for index in range(n)])
-    fit = line(levels.x, levels.y)
-    last, nearest = levels.y[-1], min(map(abs, whole.y))
-    beyond = all(abs(value) >= HALF_DB and value * last > 0 for value in levels.y)
-    ahead = fit.end + (fit.end - fit.start)
-    if beyond and abs(last) >= abs(levels.y[0]):
-        return Drift(levels, fit, Severity.FAIL, True)
-    if beyond and abs(ahead) >= HALF_DB and ahead * last > 0:
-        return Drift(levels, fit, Severity.WARN, True)
-    away = fit.p < run.plan.level(looks) and fit.slope * last > 0 and fit.end * last > 0
-    if not away or abs(last) <= nearest:
+    n, last = len(levels), levels.y[-1]
+    later = levels.where([index >= n // 2 for index in range(n)]) if n >= 8 else levels
+    whole, fit = line(levels.x, levels.y), line(later.x, later.y)
+    # Where the level is going: no faster than either line says, nowhere if they disagree.
+    slope = min(whole.slope, fit.slope, key=abs) if whole.slope * fit.slope > 0 else 0.0
+    ahead = fit.end + slope * (levels.x[-1] - levels.x[0])
+    if all(abs(value) >= HALF_DB and value * last > 0 for value in later.y):
+        if abs(last) >= abs(later.y[0]):
+            return Drift(later, fit, fit.p, Severity.FAIL, True)
+        if ahead * last >= HALF_DB * abs(last):
+            return Drift(later, fit, fit.p, Severity.WARN, True)
+    chance = min(whole.p, fit.p)
+    sure = chance < run.plan.level(looks * (2 if n >= 8 else 1))
+    if not sure or slope * last <= 0 or fit.end * last <= 0 or abs(last) <= min(map(abs, levels.y)):
         return None
     if abs(fit.end) >= HALF_DB:
-        return Drift(levels, fit, Severity.FAIL, False)
+        return Drift(levels, fit, chance, Severity.FAIL, False)
     soon = abs(ahead) >= HALF_DB
-    return Drift(levels, fit, Severity.WARN if soon else Severity.INFO, False)
+    return Drift(levels, fit, chance, Severity.WARN if soon else Severity.INFO, False)
 
 
 def _finding(run: Run, drift: Drift) -> Finding:
@@ -97,7 +102,8 @@ def _finding(run: Run, drift: Drift) -> Finding:
         "values": len(levels),
     }
     if len(levels) > 2:
-        facts |= {"chance_of_the_slope": drift.fit.p, "at_the_end_of_the_line_db": drift.fit.end}
+        facts["at_the_end_of_the_line_db"] = drift.fit.end
+        facts["chance_of_the_slope"] = drift.chance
         facts |= _ahead(run, drift)
     kind = "has collapsed" if drift.collapsed and last < 0 else "drifts"
     return Finding(

@@ -64,9 +64,7 @@ def _for_good(run: Run, series: Series, bad: Sequence[Series]) -> Finding:
 
 
 def _now_and_then(run: Run, series: Series) -> Finding:
-    rows = [
-        row for row, value in zip(series.rows, series.y, strict=True) if not math.isfinite(value)
-    ]
+    rows = series.where([not math.isfinite(value) for value in series.y]).rows
     return Finding(
         "WP301",
         f"{series.name} is not finite in {len(rows)} of {len(series)} rows, and comes back",

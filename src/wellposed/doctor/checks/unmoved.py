@@ -2,7 +2,8 @@
 
 Source: exactness [E], where the log is written finely enough to show it: with four decimals a
 rate of 3e-5 is written as 0.0000, so a zero counts only in a column that can show a thousandth of
-its largest value; a loss counts as the same only with four digits or more.
+its largest value. A loss that stands still at the end must do so longer than the share of equal
+neighbours before it allows at the run's budget [S]; one that never moved, five rows in four digits.
 """
 
 from itertools import groupby
@@ -16,7 +17,7 @@ QUESTION = "does anything move?"
 CODES = ("WP104", "WP114")
 DIGITS = 4
 ROWS = 5
-"""Equal values in a row: with four digits and noise in the last two, 1 in 10^8 by chance."""
+"""Equal values in a row; where noise moves four digits by 4 in the last, 1 in 10^4 by chance."""
 
 
 def judge(run: Run) -> Judged:
@@ -50,12 +51,10 @@ def _rate(run: Run, rate: Series) -> Finding | None:
 
 
 def _loss(run: Run, loss: Series) -> Finding | None:
-    if run.table.digits.get(loss.name, 17) < DIGITS or len(loss) < ROWS:
+    runs = [len(list(group)) for _, group in groupby(loss.y)]
+    if len(loss) < ROWS or loss.y[-1] == 0 or not _surprising(run, loss, runs):
         return None
-    runs = [list(group) for _, group in groupby(range(len(loss)), key=lambda i: loss.y[i])]
-    last = runs[-1]
-    if len(last) < ROWS or loss.y[last[0]] == 0:
-        return None
+    last = range(len(loss) - runs[-1], len(loss))
     everywhere = len(last) == len(loss)
     since = "all along" if everywhere else f"since {run.axis} {loss.x[last[0]]:.10g}"
     return Finding(
@@ -72,3 +71,13 @@ def _loss(run: Run, loss: Series) -> Finding | None:
         ),
         "compare a parameter before and after one step, bit by bit",
     )
+
+
+def _surprising(run: Run, loss: Series, runs: list[int]) -> bool:
+    """Whether chance and rounding do not make the last value stand as often as it does."""
+    *before, last = runs
+    if not before:
+        return run.table.digits.get(loss.name, 17) >= DIGITS
+    # How often two neighbours were alike before, by the rule of succession.
+    alike = (sum(before) - len(before) + 1) / (sum(before) + 1)
+    return alike ** (last - 1) * len(loss) < run.plan.level(1)

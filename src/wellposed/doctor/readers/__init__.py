@@ -19,7 +19,7 @@ def read_log(path: Path) -> list[Table]:
     Raises DataError: missing, not readable, or nothing in it that looks like a log.
     """
     tables = [each for each in _read(path) if each.rows]
-    if not tables:
+    if not any(each.has_numbers for each in tables):
         raise DataError(f"{path}: no row of numbers found. {_WANTED}")
     return tables
 

@@ -13,6 +13,9 @@ from wellposed.doctor.cells import Cell
 from wellposed.doctor.table import Problem, Table, from_records
 from wellposed.errors import DataError
 
+_FRAME = 16
+"""Bytes of a record beside its content: a length of 8 and two checksums of 4."""
+
 Scalar = tuple[int, float, str, float]
 
 
@@ -46,25 +49,29 @@ def _rows(scalars: Sequence[Scalar]) -> Iterator[dict[str, Cell]]:
 
 
 def _scalars(path: Path, others: set[str], problems: list[Problem]) -> Iterator[Scalar]:
-    loader, as_array, damaged = _tensorboard(path)
-    try:
-        for event in loader.Load():
-            for value in event.summary.value:
-                array = as_array(value.tensor) if value.HasField("tensor") else None
-                plugin = value.metadata.plugin_data.plugin_name
-                if array is not None and array.size == 1 and array.dtype.kind == "f":
-                    yield event.step, event.wall_time, value.tag, float(array)
-                elif plugin != "hparams":
-                    others.add(value.tag)
-    except damaged as error:
-        problems.append(Problem(str(path), f"damaged, the rest is not used: {error}"))
+    loaders, as_array = _tensorboard(path)
+    for event in loaders.EventFileLoader(str(path)).Load():
+        for value in event.summary.value:
+            array = as_array(value.tensor) if value.HasField("tensor") else None
+            if array is not None and array.size == 1 and array.dtype.kind == "f":
+                yield event.step, event.wall_time, value.tag, float(array)
+            elif value.metadata.plugin_data.plugin_name != "hparams":
+                others.add(value.tag)
+    # The reader ends without a word where a record is damaged.
+    records = loaders.RawEventFileLoader(str(path)).Load()
+    left = path.stat().st_size - sum(_FRAME + len(record) for record in records)
+    if left:
+        what = f"the last {left} bytes are torn or damaged; they are not used"
+        problems.append(Problem(str(path), what))
 
 
-def _tensorboard(path: Path) -> tuple[Any, Any, type[Exception]]:
+def _tensorboard(path: Path) -> tuple[Any, Any]:
+    """The readers and what turns a tensor of theirs into an array."""
+    if not path.is_file():
+        raise DataError(f"{path}: no such file.")
     try:
         # By name, since the package is an extra that need not be here.
-        loader = import_module("tensorboard.backend.event_processing.event_file_loader")
-        errors = import_module("tensorboard.compat").tf.errors
+        loaders = import_module("tensorboard.backend.event_processing.event_file_loader")
         tensors = import_module("tensorboard.util.tensor_util")
     except ModuleNotFoundError as error:
         raise DataError(
@@ -72,6 +79,4 @@ def _tensorboard(path: Path) -> tuple[Any, Any, type[Exception]]:
             f"(missing: {error.name}). pip install 'wellposed[tensorboard]', or export the "
             "scalars as CSV from TensorBoard."
         ) from error
-    if not path.is_file():
-        raise DataError(f"{path}: no such file.")
-    return loader.EventFileLoader(str(path)), tensors.make_ndarray, errors.DataLossError
+    return loaders, tensors.make_ndarray

@@ -3,10 +3,35 @@
 Nothing here knows a threshold of the doctor. Each log is a CSV as a training script might write it.
 """
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
+from wellposed.doctor import Asked, Diagnosis, diagnose, prepare, read_log
+
 Values = NDArray[np.float64]
+Diagnosed = Callable[..., Diagnosis]
+
+
+@pytest.fixture
+def diagnosed(tmp_path: Path) -> Diagnosed:
+    """A function from a log's text and its name to the diagnosis of its first table."""
+
+    def read(text: str, name: str = "log.csv", asked: Asked | None = None) -> Diagnosis:
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        return diagnose(prepare(read_log(path)[0], asked or Asked()))
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def drawn_log() -> Callable[[int], str]:
+    """A function from a seed to the CSV of a healthy run."""
+    return healthy_log
 
 
 def healthy_log(seed: int) -> str:
