@@ -120,12 +120,12 @@ def row(step: int, terms: Mapping[str, float] | None = None, **values: float) ->
         "silent_estimates": 0.0,
         "silent_references": 0.0,
         "lost_estimates": 0.0,
-        "largest_share": 0.3,
-        "largest_item": 0.0,
-        "largest_term": 0.0,
     }
-    named = {f"term/{name}": value for name, value in (terms or {"loss": 1.0}).items()}
-    return Row(step, {**sound, **values, **named})
+    terms = terms or {"loss": 1.0}
+    named = {f"term/{name}": value for name, value in terms.items()}
+    shares = {f"share/{name}": values.pop("share", 0.3) for name in terms}
+    items = {f"item/{name}": values.pop("item", 0.0) for name in terms}
+    return Row(step, {**sound, **values, **named, **shares, **items})
 
 
 def judged(name: str, rows: Iterable[Row], plan: Plan) -> list[Finding]:

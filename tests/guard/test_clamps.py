@@ -86,19 +86,18 @@ def test_a_nan_is_no_bite_and_an_infinity_is_one():
 
 
 def test_a_clamp_that_bites_is_told_with_its_module_and_line():
-    findings = Denoising(last=(Bounded(0.05),), look_every=2, steps=20).train()
-    (finding,) = findings
+    (finding,) = Denoising(last=(Bounded(0.05),), look_every=1, steps=12).train()
     assert (finding.code, finding.severity) == ("WP305", Severity.WARN)
     assert "5 (test_clamps.py:" in str(finding.evidence["subject"])
     assert "torch.clamp(x, -self.bound" in str(finding.evidence["subject"])
-    assert finding.evidence["share"] > 0.1
+    assert float(finding.evidence["share"]) > 0.1
 
 
 def test_a_share_that_was_declared_is_no_finding_and_an_idle_clamp_a_note():
     plan = Plan(clamped=1.0)
-    biting = Denoising(last=(Bounded(0.05),), plan=plan, look_every=2, steps=20)
+    biting = Denoising(last=(Bounded(0.05),), plan=plan, look_every=1, steps=12)
     assert biting.train() == []
-    (finding,) = Denoising(last=(Bounded(100.0),), look_every=2, steps=20).train()
+    (finding,) = Denoising(last=(Bounded(100.0),), look_every=1, steps=12).train()
     assert (finding.code, finding.severity) == ("WP306", Severity.INFO)
 
 
@@ -144,7 +143,7 @@ def test_only_due_steps_in_training_are_looked_into_and_a_failure_leaves_no_mode
             model.train()(x)
         model(x)
         seen += [record.step for _, record in instrument.visit(step, accepted=True)]
-    assert seen == [0, 4, 8]
+    assert seen == [0, 1, 2, 4, 8]
     instrument.load({"armed": True})
     with pytest.raises(TypeError):
         model(None)
@@ -154,7 +153,7 @@ def test_only_due_steps_in_training_are_looked_into_and_a_failure_leaves_no_mode
 def test_a_resumed_run_looks_at_the_same_steps():
     watched = Watched({}, {}, Watchlist({}), Plan(), 4)
     one, other = Clamps(watched), Clamps(watched)
-    list(one.visit(0, accepted=True))
+    list(one.visit(2, accepted=True))
     other.load(one.state())
     assert other.state() == one.state() == {"armed": False}
 

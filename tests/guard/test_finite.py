@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from wellposed.guard.finite import COLUMNS, bad_gradients, measure
+from wellposed.guard.finite import COLUMNS, bad_gradients, columns, measure
 
 
 def parameter(gradient: Tensor | None) -> Tensor:
@@ -19,9 +19,8 @@ def parameter(gradient: Tensor | None) -> Tensor:
 
 def row(*gradients: Tensor | None, terms: dict | None = None) -> dict[str, float]:
     given = terms or {}
-    names = [*COLUMNS, *given]
     values = measure(given, [parameter(g) for g in gradients]).tolist()
-    return dict(zip(names, values, strict=True))
+    return dict(zip(columns(given), values, strict=True))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
@@ -115,16 +114,16 @@ def test_a_signal_with_a_nan_is_neither_silent_nor_full():
     assert (found["silent_estimates"], math.isnan(found["estimate_rms"])) == (1, True)
 
 
-def test_the_largest_item_of_all_terms_is_named_by_its_share_of_sizes():
+def test_the_largest_item_of_each_term_is_named_with_its_share_of_sizes():
     terms = {
         "mean": torch.tensor(5.0),
         "first": torch.tensor([1.0, -2.0, 1.0]),
         "second": torch.tensor([0.0, -0.5, 9.5]),
+        "other": torch.tensor([3.0, 1.0]),
+        "nothing": torch.zeros(3),
     }
     found = row(torch.ones(1), terms=terms)
-    assert found["largest_share"] == pytest.approx(0.95)
-    assert (found["largest_item"], found["largest_term"]) == (2, 2)
-    alone = row(torch.ones(1), terms={"mean": torch.tensor(5.0)})
-    assert (alone["largest_share"], alone["largest_item"]) == (0, -1)
-    nothing = row(torch.ones(1), terms={"first": torch.zeros(3)})
-    assert nothing["largest_share"] == 0
+    assert [found[f"term/{name}"] for name in terms] == [5, 0, 3, 2, 0]
+    shares = [found[f"share/{name}"] for name in terms]
+    assert shares == pytest.approx([0, 0.5, 0.95, 0.75, 0])
+    assert [found[f"item/{name}"] for name in terms] == [0, 1, 2, 0, 0]

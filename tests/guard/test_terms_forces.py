@@ -103,9 +103,19 @@ def reached(estimate: Tensor, reference: Tensor) -> Tensor:
 )
 def test_a_term_that_never_pulls_is_told_after_seven_looks(loss, weight, kind, severity):
     terms = {"l1": (absolute, 1.0), "more": (loss, weight)}
-    (finding,) = Denoising(terms=terms, look_every=2, steps=14).train()
-    assert (finding.code, finding.severity, finding.step) == ("WP106", severity, 12)
+    (finding,) = Denoising(terms=terms, look_every=1, steps=8).train()
+    assert (finding.code, finding.severity, finding.step) == ("WP106", severity, 6)
     assert (finding.evidence["subject"], finding.evidence["kind"]) == ("more", kind)
+
+
+def test_what_the_crowded_looks_of_the_first_steps_agree_in_is_a_note_until_it_lasts():
+    terms = {"l1": (absolute, 1.0), "more": (cut, 1.0)}
+    findings = Denoising(terms=terms, look_every=4, steps=34).train()
+    # Looks at 0, 1, 2, 4, 8, 12, 16: seven; at 4, 8, ..., 28: seven at equal distances.
+    assert [(each.severity, each.step) for each in findings] == [
+        (Severity.INFO, 16),
+        (Severity.WARN, 28),
+    ]
 
 
 def test_a_term_that_pulls_in_some_batches_only_is_no_finding():
@@ -141,7 +151,7 @@ def test_a_term_that_acts_elsewhere_is_a_note_and_one_that_waits_for_a_critic_no
 
 def test_fifteen_times_the_distance_of_levels_dominates_and_is_named():
     terms = {"l1": (absolute, 1.0), "level": (level, 15.0)}
-    (finding,) = Denoising(terms=terms, steps=50).train()
+    (finding,) = Denoising(terms=terms, look_every=1, steps=10).train()
     assert (finding.code, finding.severity) == ("WP204", Severity.WARN)
     assert finding.evidence["subject"] == "level"
     assert finding.evidence["share"] == pytest.approx(15 / 16, abs=0.02)
@@ -159,7 +169,9 @@ def test_a_level_term_that_dominates_only_until_the_level_fits_is_told_where_it_
     def quiet(estimate: Tensor) -> Tensor:
         return 0.1 * estimate
 
-    slow = Denoising(terms=terms, rate=1e-5, shape=quiet, steps=60, spread_db=0.0).train()
+    slow = Denoising(
+        terms=terms, rate=1e-5, shape=quiet, look_every=4, steps=34, spread_db=0.0
+    ).train()
     assert "WP204" in grave(slow)
     assert Denoising(terms=terms, rate=1e-2, steps=80, spread_db=0.0).train() == []
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from .dense import plain
-from .signals import LARGEST, SIGNALS, measure_largest, measure_signals
+from .signals import ITEM, SHARE, SIGNALS, measure_shares, measure_signals
 
 FLAGS = ("terms_finite", "gradients_finite")
 COLUMNS = (
@@ -22,11 +22,16 @@ COLUMNS = (
     "bad_gradients",
     "first_bad_gradient",
     *SIGNALS,
-    *LARGEST,
 )
 TERM = "term/"
 
 Term = Tensor | float
+
+
+def columns(terms: Iterable[str]) -> tuple[str, ...]:
+    """Names of all numbers of a row: `COLUMNS`, then mean, largest share and item of each term."""
+    names = list(terms)
+    return (*COLUMNS, *(kind + name for kind in (TERM, SHARE, ITEM) for name in names))
 
 
 @torch.no_grad()
@@ -36,7 +41,7 @@ def measure(
     estimate: Tensor | None = None,
     reference: Tensor | None = None,
 ) -> Tensor:
-    """The row `COLUMNS` + one mean per term, a float32 tensor on the device of the terms.
+    """The row of these `columns`, a float32 tensor on the device of the terms.
 
     `first_bad_gradient` is an index into `parameters`: the last one that is bad, since backward
     goes through them from the end; -1 when none is. Terms of any shape count with their mean; a
@@ -52,8 +57,7 @@ def measure(
     first = torch.where(bad, order, torch.full_like(order, -1)).max()
     row = [terms_finite.float(), total.isfinite().float(), total, bad.sum().float(), first]
     row += measure_signals(estimate, reference, device)
-    row += measure_largest(list(terms.values()), device)
-    return torch.stack(row + values)
+    return torch.cat([torch.stack(row + values), measure_shares(list(terms.values()), device)])
 
 
 def bad_gradients(named: dict[str, Tensor]) -> list[str]:

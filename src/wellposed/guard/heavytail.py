@@ -1,4 +1,4 @@
-"""How often one of several outweighs all others, where the mean of one does not exist.
+"""Laws whose tail falls as a power: how far they reach, and how often one value outweighs the rest.
 
 The lightest law without a mean is Pareto's with exponent 1 (the inverse of a uniform number). A
 batch whose largest item outweighs the rest more often than that is no sample for a mean: a larger
@@ -6,10 +6,49 @@ batch would not calm it.
 """
 
 import math
+from collections.abc import Sequence
 from functools import cache
+from statistics import median
+
+from .chance import extreme_threshold
 
 EULER = 0.5772156649015329
 CELLS = 2000
+
+
+def reach(past: Sequence[float], budget: float, looks: int) -> float:
+    """Value that `looks` further draws exceed `budget` times in expectation.
+
+    Trimmed peaks over threshold of the logarithm of the distance above the median, which has
+    exponential excesses wherever the tail falls as a power. Infinite below 200 values.
+    """
+    kept = [each for each in past if math.isfinite(each)]
+    if not kept:
+        return math.inf
+    middle = median(kept)
+    logs = [math.log(each - middle) if each > middle else -math.inf for each in kept]
+    threshold = extreme_threshold(logs, budget, looks)
+    # Beyond the range of a float no value can go.
+    return middle + math.exp(threshold) if threshold < 709 else math.inf
+
+
+def early_reach(past: Sequence[float], budget: float, looks: int) -> float:
+    """The same from 32 values above 0, if the upper half of their law is one power.
+
+    The logarithms of values over their median are then exponential, and for the sum S of k of them
+    a further one exceeds c S with probability (1 + c)^-k: what is not known of the power is in it.
+    """
+    kept = [each for each in past if 0 < each < math.inf]
+    if len(kept) < 32:
+        return math.inf
+    middle = median(kept)
+    logs = [math.log(each / middle) for each in kept if each > middle]
+    if not logs:
+        return middle
+    # Half of all draws lie above the median.
+    chance = min(1.0, 2 * budget / looks)
+    threshold = (chance ** (-1 / len(logs)) - 1) * sum(logs)
+    return middle * math.exp(threshold) if threshold < 700 else math.inf
 
 
 @cache

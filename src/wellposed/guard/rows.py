@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .finite import COLUMNS, TERM
+from .finite import TERM, columns
 
 HISTORY = 512
 TREND = 32
@@ -60,7 +60,7 @@ class Rows:
 
     def add(self, step: int, terms: Sequence[str], row: Tensor) -> list[Row]:
         """Keep one row; every N rows, or when the terms change, returns those read."""
-        names = (*COLUMNS, *(TERM + term for term in terms))
+        names = columns(terms)
         read = self.read() if names != self._names else []
         if self._ring is None or names != self._names or self._ring.device != row.device:
             self._names = names

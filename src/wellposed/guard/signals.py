@@ -29,8 +29,9 @@ SIGNALS = (
 are zero throughout. `lost`: items whose estimate is silent though the reference is not. `error`:
 estimate minus reference, 0 where their shapes differ. Without a signal its numbers are 0."""
 
-LARGEST = ("largest_share", "largest_item", "largest_term")
-"""Of all per-item terms: the largest share that one item has in a sum of sizes, and where."""
+SHARE, ITEM = "share/", "item/"
+"""Prefixes of two columns for each term: the largest share that one item has in the sum of sizes of
+a term `(items,)`, and which item it is. 0 and 0 for terms of another shape."""
 
 
 def measure_signals(
@@ -63,26 +64,26 @@ def measure_signals(
     return [value.to(device) for value in values]
 
 
-def measure_largest(terms: Sequence[Tensor | float], device: torch.device) -> list[Tensor]:
-    """One 0-d float32 tensor for each of `LARGEST`; share 0 and places -1 without such a term.
+def measure_shares(terms: Sequence[Tensor | float], device: torch.device) -> Tensor:
+    """The largest share of every term, then which item has it: float32 `(2 * terms,)`.
 
-    Per-item terms have the shape `(items,)`. Sizes, not values, so that a loss may cross zero.
+    Sizes, not values, so that a loss may cross zero.
     """
-    items = [
-        (place, plain(term.detach()).to(device, torch.float32))
-        for place, term in enumerate(terms)
-        if isinstance(term, Tensor) and term.ndim == 1 and len(term) > 1
-    ]
-    alike = [(place, each) for place, each in items if len(each) == len(items[0][1])]
-    if not alike:
-        none = torch.full((), -1.0, device=device)
-        return [torch.zeros((), device=device), none, none]
-    sizes = torch.stack([each for _, each in alike]).abs()
-    top, item = sizes.max(1)
-    shares = top / sizes.sum(1).clamp_min(torch.finfo(torch.float32).tiny)
-    share, term = shares.max(0)
-    places = torch.tensor([float(place) for place, _ in alike], pin_memory=device.type == "cuda")
-    return [share, item[term].float(), places.to(device, non_blocking=True)[term]]
+    lengths: dict[int, dict[int, Tensor]] = {}
+    for place, term in enumerate(terms):
+        if isinstance(term, Tensor) and term.ndim == 1 and len(term) > 1:
+            numbers = plain(term.detach()).to(device, torch.float32)
+            lengths.setdefault(len(term), {})[place] = numbers
+    found = {place: torch.zeros(2, device=device) for place in range(len(terms))}
+    for alike in lengths.values():
+        # One length as a rule: then all terms are measured together.
+        sizes = torch.stack(list(alike.values())).abs()
+        top, item = sizes.max(1)
+        shares = top / sizes.sum(1).clamp_min(torch.finfo(torch.float32).tiny)
+        found |= dict(zip(alike, torch.stack([shares, item.float()], 1).unbind(), strict=True))
+    return (
+        torch.stack(list(found.values()), 1).reshape(-1) if found else torch.zeros(0, device=device)
+    )
 
 
 class _Measured:

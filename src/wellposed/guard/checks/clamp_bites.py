@@ -12,7 +12,7 @@ from ..chance import mean_interval
 from ..evidence import Evidence
 from ..findings import Finding, Severity, Suspect
 from ..instruments.clamps import CLAMPS
-from ..patience import level_at, sustained
+from ..patience import level_at, regular, sustained
 from ..windows import backwards
 
 CODES = ("WP305",)
@@ -46,11 +46,12 @@ def _finding(
     shares: Sequence[float],
     low: float,
 ) -> Finding:
+    recent = looks[: sustained(evidence.plan.false_alarms)]
     return Finding(
         "WP305",
         f"the clamp in {site} changes {shares[0]:.2%} of its values; declared are "
         f"{evidence.plan.clamped:.2%}",
-        Severity.WARN,
+        Severity.WARN if regular([step for step, _ in recent]) else Severity.INFO,
         evidence.step,
         looks[-1][0],
         {

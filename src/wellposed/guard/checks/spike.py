@@ -1,22 +1,20 @@
-"""WP311: a term, the gradient or one item's share jumps out of its range.
+"""WP311: a term or the gradient jumps out of its range.
 
-Signal: each term, the gradient's norm, and the item with the largest share in a term against all
-others (its odds). Nothing is divided by the level of the loss: what counts is the distance above
-the median of the rows before. Threshold: trimmed peaks over threshold of the logarithm of that
-distance (`chance.extreme_threshold`), which is exact for tails that fall as a power, so that the
-run's rows exceed it as often in all as the budget says [V]. One row: INFO. WARN: all of the last
-rows lie above the threshold that was set before they left, and they are more than the longest
-stay above the 95 % quantile so far by as many as coins must agree for the budget [S, V].
+Signal: each term and the gradient's norm. Nothing is divided by the level of the loss, which may
+cross zero: what counts is the distance above the median of the rows before. Threshold: trimmed
+peaks over threshold of the logarithm of that distance (`heavytail.reach`), so that the run's rows
+exceed it as often in all as the budget says [V]. One row: INFO. WARN: all of the last rows lie
+above the threshold that was set before they left, and they are more than the longest stay above
+the 95 % quantile so far by as many as coins must agree for the budget [S, V].
 """
 
 import math
 from collections.abc import Sequence
-from statistics import median
 
-from ..chance import extreme_threshold
 from ..evidence import Evidence
 from ..findings import Finding, Severity, Suspect
 from ..finite import TERM
+from ..heavytail import reach
 from ..rows import Row
 from ..series import alike, due, own_rows, rate_rises, terms_of
 from ..windows import UNPLANNED, looks_of
@@ -28,7 +26,6 @@ RECENT = 32
 """Rows that a value must exceed before the threshold is computed: 1 in 33 does by chance."""
 EVERY = 16
 """Rows between two looks for a range that was left for good: it is a state, not an event."""
-ITEM = "largest_share"
 NORM = "gradient_norm"
 
 _SUSPECTS = (
@@ -45,27 +42,19 @@ def check(evidence: Evidence) -> Finding | None:
     return (_left(evidence) if due(evidence, EVERY) else None) or _jumped(evidence)
 
 
-def value_of(row: Row, key: str) -> float:
-    """The quantity on a scale without an upper end."""
-    value = row.values[key]
-    if key == ITEM:
-        return value / (1 - value) if value < 1 else math.inf
-    return value
-
-
 def _jumped(evidence: Evidence) -> Finding | None:
     rows = list(evidence.rows)
     for place in range(len(rows) - min(evidence.fresh, len(rows)), len(rows)):
         row = rows[place]
-        if not row.healthy or ITEM not in row.values:
+        if not row.healthy:
             continue
         recent = list(alike(rows, place, RECENT))
         for key in _keys(row):
-            value = value_of(row, key)
-            if len(recent) < RECENT or value <= max(value_of(each, key) for each in recent):
+            value = row.values[key]
+            if len(recent) < RECENT or value <= max(each.values[key] for each in recent):
                 continue
-            past = [value_of(each, key) for each in alike(rows, place, len(rows))]
-            threshold = _threshold(evidence, [each for each in past if math.isfinite(each)], row)
+            past = [each.values[key] for each in alike(rows, place, len(rows))]
+            threshold = reach(past, _budget(evidence, row), looks_of(evidence.plan))
             if value > threshold:
                 return _spike(evidence, row, key, threshold)
     return None
@@ -73,13 +62,13 @@ def _jumped(evidence: Evidence) -> Finding | None:
 
 def _left(evidence: Evidence) -> Finding | None:
     rows = own_rows(evidence)
-    if len(rows) < 200 or ITEM not in rows[-1].values:
+    if len(rows) < 200:
         return None
     keys = (NORM, *terms_of(rows[-1]))
     # At the level of a long run also in a short one: what is shaken takes as long to come back.
     coins = math.ceil(math.log2(UNPLANNED / EVERY * len(keys) / evidence.plan.false_alarms))
     for key in keys:
-        values = [value_of(row, key) for row in rows]
+        values = [row.values[key] for row in rows]
         # An excursion that was not there at the last look is at most so much longer.
         before = sorted(values[: -coins - EVERY])
         quantile = before[int(0.95 * len(before))]
@@ -88,7 +77,7 @@ def _left(evidence: Evidence) -> Finding | None:
         if stay < coins or len(past) < 200:
             continue
         needed = coins + _longest_stay(past, quantile)
-        threshold = _threshold(evidence, [each for each in past if math.isfinite(each)], rows[-1])
+        threshold = reach(past, _budget(evidence, rows[-1]), looks_of(evidence.plan))
         if stay < needed or min(values[-needed:]) <= threshold:
             continue
         if not rate_rises(evidence.plan, rows[-stay - 1 :]):
@@ -98,18 +87,11 @@ def _left(evidence: Evidence) -> Finding | None:
 
 def _keys(row: Row) -> list[str]:
     # Of several that jump in one row the first is reported: the most particular one.
-    return [ITEM, *terms_of(row), NORM]
+    return [*terms_of(row), NORM]
 
 
-def _threshold(evidence: Evidence, past: Sequence[float], row: Row) -> float:
-    budget = evidence.plan.false_alarms / len(_keys(row))
-    if not past:
-        return math.inf
-    middle = median(past)
-    logs = [math.log(each - middle) if each > middle else -math.inf for each in past]
-    threshold = extreme_threshold(logs, budget, looks_of(evidence.plan))
-    # Beyond the range of a float no loss can go.
-    return middle + math.exp(threshold) if threshold < 709 else math.inf
+def _budget(evidence: Evidence, row: Row) -> float:
+    return evidence.plan.false_alarms / len(_keys(row))
 
 
 def _last_stay(values: Sequence[float], quantile: float) -> int:
@@ -130,25 +112,19 @@ def _longest_stay(values: Sequence[float], quantile: float) -> int:
 
 
 def _spike(evidence: Evidence, row: Row, key: str, threshold: float) -> Finding:
-    shown, limit = row.values[key], _back(key, threshold)
-    name = _name(key)
-    facts: dict[str, float | int | str] = {"subject": name, "value": shown, "threshold": limit}
-    title = f"{name} jumps to {shown:.4g}; by its past it stays below {limit:.4g} in the whole run"
-    if key == ITEM:
-        terms = terms_of(row)
-        term = terms[int(row.values["largest_term"])].removeprefix(TERM)
-        item = int(row.values["largest_item"])
-        facts |= {"item": item, "term": term}
-        title = (
-            f"item {item} makes up {shown:.1%} of the term {term}; by its past below {limit:.1%}"
-        )
+    name, value = _name(key), row.values[key]
     return Finding(
         "WP311",
-        title,
+        f"{name} jumps to {value:.4g}; by its past it stays below {threshold:.4g} in the whole run",
         Severity.INFO,
         row.step,
         row.step,
-        {**facts, "expected_false_alarms": evidence.plan.false_alarms},
+        {
+            "subject": name,
+            "value": value,
+            "threshold": threshold,
+            "expected_false_alarms": evidence.plan.false_alarms,
+        },
         _SUSPECTS,
         "nothing for a single one; look at that batch if they come again",
     )
@@ -157,19 +133,19 @@ def _spike(evidence: Evidence, row: Row, key: str, threshold: float) -> Finding:
 def _gone(
     evidence: Evidence, stay: Sequence[Row], key: str, threshold: float, needed: int
 ) -> Finding:
-    name, limit = _name(key), _back(key, threshold)
+    name = _name(key)
     lowest = min(row.values[key] for row in stay[-needed:])
     return Finding(
         "WP311",
         f"{name} has left its range and not come back in {len(stay)} rows: above {lowest:.4g}, "
-        f"by its past below {limit:.4g}",
+        f"by its past below {threshold:.4g}",
         Severity.WARN,
         evidence.step,
         stay[0].step,
         {
             "subject": name,
             "value": stay[-1].values[key],
-            "threshold": limit,
+            "threshold": threshold,
             "rows_outside": len(stay),
             "rows_needed": needed,
             "expected_false_alarms": evidence.plan.false_alarms,
@@ -181,13 +157,4 @@ def _gone(
 
 
 def _name(key: str) -> str:
-    if key == ITEM:
-        return "the largest item"
     return f"the term {key.removeprefix(TERM)}" if key.startswith(TERM) else "the gradient norm"
-
-
-def _back(key: str, value: float) -> float:
-    """A threshold in the unit of the row."""
-    if key == ITEM:
-        return value / (1 + value) if value < math.inf else 1.0
-    return value

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from ..chance import mean_interval
 from ..evidence import Evidence
 from ..findings import Finding, Severity, Suspect
-from ..patience import sustained
+from ..patience import regular, sustained
 
 CODES = ("WP204",)
 READS = "forces"
@@ -41,7 +41,8 @@ def check(evidence: Evidence) -> Finding | None:
         return None
     blind = _blind(numbers)
     if blind:
-        return _finding(evidence, name, looks, blind, Severity.WARN)
+        lasting = regular([step for step, _ in looks])
+        return _finding(evidence, name, looks, blind, Severity.WARN if lasting else Severity.INFO)
     if mean_interval([each["others_gain"] for each in numbers], level).high < 0:
         return _finding(evidence, name, looks, "", Severity.INFO)
     return None

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from ..evidence import Evidence
 from ..findings import Finding, Severity, Suspect
 from ..finite import TERM
-from ..patience import sustained
+from ..patience import regular, sustained
 
 CODES = ("WP106",)
 READS = "forces"
@@ -62,7 +62,8 @@ def _excused(evidence: Evidence, name: str) -> bool:
 
 
 def _finding(evidence: Evidence, name: str, kind: str, steps: Sequence[int]) -> Finding:
-    grave = kind in ("absent", "saturated")
+    faulty = kind in ("absent", "saturated")
+    grave = faulty and regular(steps[-sustained(evidence.plan.false_alarms) :])
     return Finding(
         "WP106",
         f"the term {name} {_KIND[kind]}, at each of {len(steps)} looks",
@@ -81,6 +82,6 @@ def _finding(evidence: Evidence, name: str, kind: str, steps: Sequence[int]) -> 
         ),
         "compute the term from the estimate itself, without detach or a clamp that is always "
         "reached, and add it to the sum; or take it out"
-        if grave
+        if faulty
         else "nothing, if it is meant so",
     )

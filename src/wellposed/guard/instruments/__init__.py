@@ -37,8 +37,10 @@ class Watched:
         return self.watchlist.named()
 
     def due(self, step: int) -> bool:
-        """Whether `step` is one of those that are looked at closely; the first one is."""
-        return step % self.every == 0
+        """Whether `step` is one of those that are looked at closely: 0, 1, 2, 4, 8, ..., `every`,
+        and its multiples. Most faults are there from the first step, and are then known early.
+        """
+        return step % self.every == 0 or (step < self.every and step & (step - 1) == 0)
 
 
 class Instrument(Protocol):
