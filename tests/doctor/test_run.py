@@ -16,14 +16,14 @@ from wellposed.guard.plan import Criterion
 NAN = float("nan")
 
 
-def table(name: str = "a.csv", **columns: list) -> Table:
+def table(name: str = "a.csv", /, **columns: list) -> Table:
     rows = len(next(iter(columns.values())))
     cells = {key: [v if isinstance(v, str) or v is None else float(v) for v in column]
              for key, column in columns.items()}  # fmt: skip
     return Table(name, cells, list(range(2, rows + 2)))
 
 
-def run(asked: Asked | None = None, **columns: list) -> Run:
+def run(asked: Asked | None = None, /, **columns: list) -> Run:
     return prepare(table(**columns), asked or Asked())
 
 

@@ -38,9 +38,15 @@ class Doctor:
 
     logs: tyro.conf.Positional[tuple[Path, ...]]
     """Files or folders, each a run of its own."""
-    map: Annotated[tuple[str, ...], tyro.conf.arg(metavar="COLUMN=MEANING")] = ()
-    """What a column is, where the guess is wrong: loss, higher, level-ratio, unused, ..."""
-    criterion: Annotated[tuple[str, ...], tyro.conf.arg(metavar="TEXT")] = ()
+    map: tyro.conf.UseAppendAction[
+        Annotated[tuple[str, ...], tyro.conf.arg(metavar="COLUMN=MEANING")]
+    ] = ()
+    """What a column is, where the guess is wrong: step, epoch, time, loss, term, validation-loss,
+    higher, lower (a metric, and its better end), si-sdr, snr, improvement, untreated, level-ratio,
+    level-db, output-level, learning-rate, gradient-norm, critic-loss, best, unused."""
+    criterion: tyro.conf.UseAppendAction[
+        Annotated[tuple[str, ...], tyro.conf.arg(metavar="TEXT")]
+    ] = ()
     """What the run was to reach, such as "rms_ratio in 0.9..1.1 from 20K" or "snr >= 0"."""
     select: Annotated[str | None, tyro.conf.arg(metavar="COLUMN")] = None
     """The metric that chose the best checkpoint."""
@@ -57,7 +63,10 @@ class Doctor:
 def doctor(arguments: list[str]) -> int:
     """Diagnose logs: 0 nothing above INFO, 1 findings, 2 something cannot be read."""
     options = tyro.cli(
-        Doctor, prog="wellposed doctor", args=arguments, config=(tyro.conf.OmitArgPrefixes,)
+        Doctor,
+        prog="wellposed doctor",
+        args=arguments,
+        config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
     )
     try:
         if not options.logs:
@@ -77,10 +86,15 @@ def doctor(arguments: list[str]) -> int:
                 f"{table.name}: counts no steps or epochs; not a log, not judged", file=sys.stderr
             )
         runs = _agreed(judged, asked, options) if judged else []
+        for run in runs:
+            if not run.measures:
+                refused = True
+                said = "no column is known for what it is; --map COLUMN=MEANING says so"
+                print(f"wellposed doctor: {run.table.name}: {said}", file=sys.stderr)
     except WellposedError as error:
         print(f"wellposed doctor: {error}", file=sys.stderr)
         return 2
-    diagnoses = [diagnose(run) for run in runs]
+    diagnoses = [diagnose(run) for run in runs if run.measures]
     _tell(diagnoses, options.json)
     if refused:
         return 2

@@ -68,10 +68,8 @@ class Diagnosis:
 
 def is_log(table: Table) -> bool:
     """Whether a table counts something and measures something."""
-    meanings = {each.meaning for each in columns_of(table, {}).values()}
-    return bool(meanings & {Meaning.STEP, Meaning.EPOCH}) and bool(
-        meanings - {Meaning.STEP, Meaning.EPOCH, Meaning.TIME, Meaning.UNUSED, Meaning.BEST}
-    )
+    run = Run(table, columns_of(table, {}))
+    return run.axis != "row" and run.measures
 
 
 def prepare(table: Table, asked: Asked) -> Run:

@@ -9,55 +9,14 @@ from itertools import pairwise
 
 from wellposed.doctor.cells import Cell
 from wellposed.doctor.meaning import BETTER, Column, Meaning
+from wellposed.doctor.series import Series
 from wellposed.doctor.table import Table
 from wellposed.guard.plan import Plan
 
+_NO_MEASURE = (Meaning.STEP, Meaning.EPOCH, Meaning.TIME, Meaning.BEST, Meaning.UNUSED)
 _FEW_DECIMALS = 8
 """A number that a program did not round needs more, nearly always: 1 in 10^8 does not."""
 _MARKS = ("best", "*", "✓", "✔", "★", "yes", "new best", "saved")
-
-
-@dataclass(frozen=True)
-class Series:
-    """What one column says, in the order of training; `y` may hold NaN and infinities."""
-
-    name: str
-    meaning: Meaning
-    unit: str
-    rows: tuple[int, ...]
-    """Rows of the table."""
-    x: tuple[float, ...]
-    """Where on the run's axis."""
-    y: tuple[float, ...]
-
-    def __len__(self) -> int:
-        """Number of values."""
-        return len(self.y)
-
-    @property
-    def finite(self) -> "Series":
-        """Without NaN and infinities."""
-        return self.where([math.isfinite(value) for value in self.y])
-
-    @property
-    def better(self) -> int:
-        """1: higher is better; -1: lower is better; 0: neither."""
-        return self.meaning.better
-
-    def where(self, kept: Sequence[bool]) -> "Series":
-        """Only the values that are kept."""
-        chosen = [i for i, keep in enumerate(kept) if keep]
-        return self.with_values([self.y[i] for i in chosen], chosen)
-
-    def with_values(self, values: Sequence[float], chosen: Sequence[int] | None = None) -> "Series":
-        """Other values at the chosen places (all of them)."""
-        chosen = range(len(self)) if chosen is None else chosen
-        rows, x = tuple(self.rows[i] for i in chosen), tuple(self.x[i] for i in chosen)
-        return Series(self.name, self.meaning, self.unit, rows, x, tuple(values))
-
-    def said(self, value: float) -> str:
-        """A value with its unit, as a person writes it."""
-        return f"{value:.4g} {self.unit}".strip()
 
 
 @dataclass
@@ -78,6 +37,11 @@ class Run:
         if self._steps is not None:
             return "step"
         return "epoch" if self._epochs is not None else "row"
+
+    @property
+    def measures(self) -> bool:
+        """Whether any column is known that says something about training."""
+        return any(each.meaning not in _NO_MEASURE for each in self.columns.values())
 
     @cached_property
     def order(self) -> tuple[int, ...]:

@@ -8,7 +8,8 @@ may also be anything below 5e-5; the finding says how it was written.
 
 from wellposed.doctor.judged import Judged
 from wellposed.doctor.meaning import Meaning
-from wellposed.doctor.run import Run, Series
+from wellposed.doctor.run import Run
+from wellposed.doctor.series import Series
 from wellposed.guard.findings import Finding, Severity, Suspect
 
 QUESTION = "is the critic alive?"

@@ -14,7 +14,8 @@ import statistics
 
 from wellposed.doctor.judged import Judged
 from wellposed.doctor.meaning import BETTER, Meaning
-from wellposed.doctor.run import Run, Series
+from wellposed.doctor.run import Run
+from wellposed.doctor.series import Series
 from wellposed.doctor.trends import blocks, line, noise, trend
 from wellposed.guard.findings import Finding, Severity, Suspect
 

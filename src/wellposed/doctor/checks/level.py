@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from wellposed.doctor.judged import Judged
 from wellposed.doctor.meaning import Meaning
-from wellposed.doctor.run import Run, Series
+from wellposed.doctor.run import Run
+from wellposed.doctor.series import Series
 from wellposed.doctor.trends import Line, line
 from wellposed.guard.findings import Finding, Severity, Suspect
 

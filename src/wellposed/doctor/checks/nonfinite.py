@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from wellposed.doctor.judged import Judged
 from wellposed.doctor.meaning import BETTER, Meaning
-from wellposed.doctor.run import Run, Series
+from wellposed.doctor.run import Run
+from wellposed.doctor.series import Series
 from wellposed.guard.findings import Finding, Severity, Suspect
 
 QUESTION = "does it train on NaN?"

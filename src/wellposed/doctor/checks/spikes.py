@@ -1,18 +1,20 @@
 """WP311: the training loss jumps beyond what its own past gives.
 
-Threshold: peaks over threshold on the 1000 values before (`chance.extreme_threshold`), at the
-run's budget of false alarms over all its rows [V]; it needs 200. It does not divide by the loss,
-so losses around 0 are judged alike. A jump or two that come back are worth knowing; three apart
-from each other are a WARN, since not even a tail far heavier than assumed gives them.
+Threshold: trimmed peaks over threshold of the 1000 values before, in the logarithm of the distance
+above their median (`heavytail.reach`, which is exact for tails that fall as a power), at the run's
+budget of false alarms over all its rows [V]; it needs 200. Nothing is divided by the loss, so that
+losses around 0 are judged alike. A jump or two that come back are worth knowing; at a budget of
+0.01 three apart from each other are a WARN: by chance, one log in a million has them.
 """
 
 import math
 
 from wellposed.doctor.judged import Judged
 from wellposed.doctor.meaning import Meaning
-from wellposed.doctor.run import Run, Series
-from wellposed.guard.chance import extreme_threshold
+from wellposed.doctor.run import Run
+from wellposed.doctor.series import Series
 from wellposed.guard.findings import Finding, Severity, Suspect
+from wellposed.guard.heavytail import reach
 
 QUESTION = "does the training loss jump?"
 CODES = ("WP311",)
@@ -36,7 +38,7 @@ def _jumps(loss: Series, budget: float) -> list[tuple[int, float]]:
     found, last, limit = [], -AGAIN, math.inf
     for index in range(LEAST, len(loss)):
         if (index - LEAST) % AGAIN == 0:
-            limit = extreme_threshold(loss.y[max(0, index - PAST) : index], budget, len(loss))
+            limit = reach(loss.y[max(0, index - PAST) : index], budget, len(loss))
         if loss.y[index] > limit:
             if index - last >= AGAIN:
                 found.append((index, limit))

@@ -10,7 +10,8 @@ drift that stays within bounds is worth knowing.
 from wellposed.doctor.checks.level import in_db, worst_drift
 from wellposed.doctor.judged import Judged
 from wellposed.doctor.meaning import Meaning
-from wellposed.doctor.run import Run, Series
+from wellposed.doctor.run import Run
+from wellposed.doctor.series import Series
 from wellposed.doctor.trends import agreement
 from wellposed.guard.findings import Finding, Severity, Suspect
 

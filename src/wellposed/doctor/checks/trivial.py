@@ -18,7 +18,8 @@ from collections.abc import Sequence
 
 from wellposed.doctor.judged import Judged
 from wellposed.doctor.meaning import BETTER, Meaning, spelled
-from wellposed.doctor.run import Run, Series
+from wellposed.doctor.run import Run
+from wellposed.doctor.series import Series
 from wellposed.doctor.trends import line
 from wellposed.guard.chance import mean_interval
 from wellposed.guard.findings import Finding, Severity, Suspect

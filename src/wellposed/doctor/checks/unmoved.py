@@ -6,11 +6,12 @@ its largest value. A loss that stands still at the end must do so longer than th
 neighbours before it allows at the run's budget [S]; one that never moved, five rows in four digits.
 """
 
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from wellposed.doctor.judged import Judged
 from wellposed.doctor.meaning import Meaning
-from wellposed.doctor.run import Run, Series
+from wellposed.doctor.run import Run
+from wellposed.doctor.series import Series
 from wellposed.guard.findings import Finding, Severity, Suspect
 
 QUESTION = "does anything move?"
@@ -18,6 +19,8 @@ CODES = ("WP104", "WP114")
 DIGITS = 4
 ROWS = 5
 """Equal values in a row; where noise moves four digits by 4 in the last, 1 in 10^4 by chance."""
+NEAR = 4
+"""Times as long a past shows how often neighbours are alike; earlier, noise may be larger."""
 
 
 def judge(run: Run) -> Judged:
@@ -78,6 +81,7 @@ def _surprising(run: Run, loss: Series, runs: list[int]) -> bool:
     *before, last = runs
     if not before:
         return run.table.digits.get(loss.name, 17) >= DIGITS
-    # How often two neighbours were alike before, by the rule of succession.
-    alike = (sum(before) - len(before) + 1) / (sum(before) + 1)
+    # How often two neighbours were alike just before, by the rule of succession.
+    near = loss.y[:-last][-NEAR * last :]
+    alike = (1 + sum(a == b for a, b in pairwise(near))) / (1 + len(near))
     return alike ** (last - 1) * len(loss) < run.plan.level(1)

@@ -15,7 +15,8 @@ from itertools import pairwise
 
 from wellposed.doctor.judged import Judged
 from wellposed.doctor.meaning import Meaning
-from wellposed.doctor.run import Run, Series
+from wellposed.doctor.run import Run
+from wellposed.doctor.series import Series
 from wellposed.doctor.trends import neumann, noise
 from wellposed.guard.chance import expected_best
 from wellposed.guard.findings import Finding, Severity, Suspect
