@@ -5,10 +5,10 @@ no length and are left out. Threshold R: 1, the weight's own length: what was th
 is then the smaller part of what is there after it.
 
 One such step is no fault by itself: the first step of Adagrad, RMSprop and of Adam at a high rate
-is that long, and the loss is back within a dozen steps (measured: 12 of 190 healthy runs of 6
-programs had one such look, none had two). So FAIL where it happened at two looks and at no step
-since then the loss came back to what it was; WARN where it happened once and the loss did not
-come back in a whole period of looks.
+is that long, and the loss is back soon. Measured on 520 healthy runs of 13 programs: 16 had one
+such look, none had two, and the loss was back after 12 steps at most. So FAIL where it happened at
+two looks (the step after such a look is looked at, too) and no loss came down to what it was
+before in 8 steps; WARN where it happened once and none did in 32.
 """
 
 from ..evidence import Evidence
@@ -17,7 +17,7 @@ from ..findings import Finding, Severity, Suspect
 CODES = ("WP117",)
 READS = "motion"
 TWICE = 2
-SOON, LATE = 8, 64
+SOON, LATE = 8, 32
 """Steps in which the loss may come back, after two such looks and after one."""
 
 

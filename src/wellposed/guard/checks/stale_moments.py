@@ -1,51 +1,56 @@
-"""WP313: after a change of the loss the optimizer's momentum does not fit the new gradient.
+"""WP313: what the optimizer remembers does not fit the gradient, since the loss has changed.
 
-Signal: the cosine between the running mean of past gradients and the fresh gradient at the first
-three steps after the names of the terms changed, or after a resume, against the same at the last
-close looks before. Threshold S: all three below all n of the past; were nothing changed, that had
-the chance 1 / C(n + 3, 3), compared with the declared budget over all changes so far. After a mere
-resume they must lie below by the whole range of the past as well.
-
-INFO, since the mean forgets within some steps; WARN where the old mean now points against the
-gradient (all three cosines below 0), which it never did before.
+Signal: the names of the terms have changed while the optimizer remembers gradients: INFO, by set
+equality (E). And of the three steps since, or after a resume: the cosine between the running mean
+of gradients and the fresh one, and the energy, the log of the fresh squares over their running
+mean. Threshold S: all three cosines below all n looks before, or all three energies outside of
+them. Were nothing changed, that had the chance 3 / C(n + 3, 3) at most (three sides), which must
+be below the declared budget over all changes. A mere resume is told only then; INFO as well,
+since the means forget. WARN where the old mean points against the new gradient: all three cosines
+below 0 and below all before, of which most were above 0.
 """
 
 import math
+from collections.abc import Mapping
 
 from ..evidence import Evidence
 from ..findings import Finding, Severity, Suspect
+from ..instruments.moments import AFTER, chance, is_outside
 
 CODES = ("WP313",)
 READS = "moments"
-AFTER = 3
 
 
-def check(evidence: Evidence) -> Finding | None:
-    """Judge the optimizer that has turned most."""
+def check(evidence: Evidence) -> list[Finding]:
+    """Judge each optimizer that has shown something."""
     record = evidence.of("moments")[-1]
-    name = min(record.table, key=lambda each: record.table[each]["highest"])
-    about = record.table[name]
-    looks = int(about["looks"])
-    chance = 1 / math.comb(looks + AFTER, AFTER)
-    if chance > evidence.plan.level(int(about["changes"])):
-        return None
-    against = about["highest"] < 0 < about["lowest"]
-    what = "the terms of the loss changed" if about["renamed"] else "the run was resumed"
+    return [_finding(record.step, name, about) for name, about in record.table.items()]
+
+
+def _finding(step: int, name: str, about: Mapping[str, float]) -> Finding:
+    rare, turned = about["rare"] > 0, is_outside(about, "cosine") < 0
+    against = rare and turned and about["cosine_highest"] < 0 < about["past_cosine_median"]
+    facts: dict[str, float | int | str] = {"subject": f"{name} at change {int(about['changes'])}"}
+    facts |= {key: value for key, value in about.items() if "cosine" in key}
+    facts |= {"looks_before": int(about["looks"]), "outside_by_chance": chance(int(about["looks"]))}
+    symptom = "the optimizer remembers another loss"
+    if rare and turned:
+        symptom = (
+            f"the momentum turned from the gradient (cosine {about['cosine_median']:.2f}, "
+            f"{about['past_cosine_median']:.2f} before)"
+        )
+    elif rare:
+        factor = math.exp((about["energy_median"] - about["past_energy_median"]) / 2)
+        facts["gradient_over_remembered_size"] = factor
+        symptom = f"the gradient became {factor:.2g} times what the optimizer remembers"
+    when = "the terms of the loss changed" if about["renamed"] else "the run was resumed"
     return Finding(
         code="WP313",
-        title=f"momentum turned from the gradient (cosine {about['highest']:.2f} at most, "
-        f"{about['median']:.2f} before) when {what}",
+        title=f"{symptom} when {when}",
         severity=Severity.WARN if against else Severity.INFO,
-        step=record.step,
-        since_step=record.step - AFTER + 1,
-        evidence={
-            "subject": f"{name} at change {int(about['changes'])}",
-            "cosine_after_at_most": about["highest"],
-            "cosine_before_at_least": about["lowest"],
-            "cosine_before_median": about["median"],
-            "looks_before": looks,
-            "chance": chance,
-        },
+        step=step,
+        since_step=step - AFTER + 1,
+        evidence=facts,
         suspects=(
             Suspect("moments of the old loss", "the same steps with a fresh optimizer"),
             Suspect("the new loss", "fresh moments point along it as before: it is consistent"),

@@ -45,6 +45,7 @@ class Motion:
         self._watched = watched
         self._looks = Looks(watched)
         self._armed: int | None = None
+        self._again = False
         self._before: dict[str, _Before] = {}
         self._moved: dict[str, dict[str, float]] = {}
         self._thawed: dict[str, dict[str, float]] = {}
@@ -57,10 +58,12 @@ class Motion:
             for kind, table in (("motion", self._moved), ("frozen", self._thawed)):
                 if table:
                     found.append((kind, Record(self._armed, table)))
+            # A step longer than the weight: was the next one, too?
+            self._again = any(each.get("step", 0.0) > 1 for each in self._moved.values())
             self._armed, self._moved, self._thawed = None, {}, {}
         self._before = {}
-        if self._looks.visit(step):
-            self._armed = step
+        if self._looks.visit(step) or (self._again and self._armed is None):
+            self._armed, self._again = step, False
         self._around.visit()
         return found
 
@@ -110,6 +113,7 @@ class Motion:
         return {
             "looks": self._looks.state(),
             "armed": self._armed,
+            "again": self._again,
             "moved": self._moved,
             "thawed": self._thawed,
         }
@@ -117,7 +121,7 @@ class Motion:
     def load(self, state: Mapping[str, Any]) -> None:
         """Take over what `state` returned."""
         self._looks.load(state["looks"])
-        self._armed, self._before = state["armed"], {}
+        self._armed, self._again, self._before = state["armed"], state["again"], {}
         self._moved, self._thawed = dict(state["moved"]), dict(state["thawed"])
 
     def _concerns(self, name: str, parameter: Tensor) -> bool:
