@@ -86,8 +86,9 @@ def test_a_nan_is_no_bite_and_an_infinity_is_one():
 
 
 def test_a_clamp_that_bites_is_told_with_its_module_and_line():
-    (finding,) = Denoising(last=(Bounded(0.05),), look_every=1, steps=12).train()
-    assert (finding.code, finding.severity) == ("WP305", Severity.WARN)
+    note, finding = Denoising(last=(Bounded(0.05),), look_every=1, steps=12).train()
+    assert (note.code, note.severity, note.step) == ("WP305", Severity.INFO, 0)
+    assert (finding.code, finding.severity, finding.step) == ("WP305", Severity.WARN, 6)
     assert "5 (test_clamps.py:" in str(finding.evidence["subject"])
     assert "torch.clamp(x, -self.bound" in str(finding.evidence["subject"])
     assert float(finding.evidence["share"]) > 0.1

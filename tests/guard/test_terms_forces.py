@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from wellposed.guard import Finding, Guard, Severity
 from wellposed.guard.checks import all_checks
 from wellposed.guard.evidence import Evidence, Record
-from wellposed.guard.heavytail import outweighed, second_integral
+from wellposed.guard.heavytail import outweighed, second_integral, wager
 from wellposed.guard.instruments.forces import forces
 from wellposed.guard.patience import level_at, sustained
 from wellposed.guard.plan import Plan
@@ -196,6 +196,25 @@ def test_how_often_one_of_eight_outweighs_the_others_agrees_with_draws():
         values = [1 / draws.random() for _ in range(8)]
         hits += 2 * max(values) > sum(values)
     assert outweighed(8) == pytest.approx(hits / 20_000, abs=0.01)
+
+
+def test_the_bet_is_fair_where_items_have_no_mean():
+    # Odds of 1 and less, and the tail p / x beyond: the integral of sqrt(x) p / x^2 is 2 p.
+    for items in (3, 8, 64):
+        p = outweighed(items)
+        assert (1 - p) * wager(0.5, items) + 2 * p * wager(1 + 1e-12, items) == pytest.approx(1)
+
+
+def test_fortunes_of_batches_without_a_mean_exceed_the_budget_no_more_often_than_it_says():
+    draws, ruined = random.Random(0), 0
+    for _ in range(400):
+        fortune = highest = 1.0
+        for _ in range(60):
+            values = [1 / draws.random() for _ in range(8)]
+            fortune *= wager(max(values) / (sum(values) - max(values)), 8)
+            highest = max(highest, fortune)
+        ruined += highest > 20
+    assert ruined <= 0.05 * 400
 
 
 def batches(seed: int, spread: float, hijacked: float, looks: int = 60) -> list[dict]:

@@ -66,6 +66,21 @@ def outweighed(items: int) -> float:
     return items * width * sum(t * second_integral(t) ** (items - 1) for t in middles)
 
 
+def wager(over_others: float, items: int) -> float:
+    """What a fair bet against items of the lightest law without a mean makes of one unit.
+
+    `over_others` is the largest item over the sum of the others; under that law it exceeds x >= 1
+    with probability p / x, where p is `outweighed(items)`. The bet pays 1/2 up to 1 and
+    b sqrt(x) above; the mean of sqrt(x) is 2 there, so b = (1 + p) / (4 p) makes it fair.
+    Under that law, and all lighter ones, a fortune from many such bets ever exceeds f with
+    probability 1 / f at most (Ville's inequality), however often it is looked at.
+    """
+    if over_others <= 1:
+        return 0.5
+    p = outweighed(items)
+    return (1 + p) / (4 * p) * math.sqrt(over_others)
+
+
 def second_integral(t: float) -> float:
     """Exponential integral E_2 at t > 0."""
     return math.exp(-t) - t * _first_integral(t)

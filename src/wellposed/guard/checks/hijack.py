@@ -2,16 +2,17 @@
 
 Signal: at each look the largest item's gradient at the estimate over the sum of all others', as it
 is and times the item's level, the smaller of both ("items" records, see `forces.py`). Threshold:
-above 1 the item outweighs the batch [B]; it must do so in more looks than where the items have no
-mean at all (`heavytail.py`), by a binomial test that spends the budget over all looks.
+above 1 the item outweighs the batch [B]; a bet that would be fair if the items had no mean at all
+(`heavytail.wager`) must have won more than the budget allows. It may be looked at after every look.
 """
 
-from ..chance import binomial_tail
-from ..evidence import Evidence
+import math
+
+from ..evidence import KEPT, Evidence
 from ..findings import Finding, Severity, Suspect
-from ..heavytail import outweighed
+from ..heavytail import outweighed, wager
 from ..instruments.forces import LARGEST
-from ..patience import level_at
+from ..windows import UNPLANNED
 
 CODES = ("WP314",)
 READS = "items"
@@ -22,19 +23,24 @@ def check(evidence: Evidence) -> Finding | None:
     records = [record for record in evidence.of(READS) if LARGEST in record.table]
     if not records or records[-1].table[LARGEST]["over_others"] <= 1:
         return None
-    count = records[-1].table[LARGEST]["items"]
-    alike = [(each.step, each.table[LARGEST]) for each in records]
-    alike = [(step, table) for step, table in alike if table["items"] == count]
-    hits = [(step, table) for step, table in alike if table["over_others"] > 1]
-    chance = outweighed(int(count))
-    level = level_at(evidence.plan.false_alarms, len(alike))
-    if binomial_tail(len(hits), len(alike), chance) > level:
+    count = int(records[-1].table[LARGEST]["items"])
+    if count < 3:  # One of two always outweighs the other.
         return None
+    looks = [(each.step, each.table[LARGEST]) for each in records]
+    looks = [(step, table) for step, table in looks if table["items"] == count]
+    # Of infinite odds no more is known than that float32 saw nothing else.
+    odds = [min(table["over_others"], 2.0**24) for _, table in looks]
+    fortune = sum(math.log(wager(each, count)) for each in odds)
+    # Once old looks are forgotten, each new look begins another sequence of bets.
+    sequences = 1 if len(records) < KEPT else UNPLANNED
+    if fortune < math.log(sequences / evidence.plan.false_alarms):
+        return None
+    hits = [(step, table) for step, table in looks if table["over_others"] > 1]
     table = hits[-1][1]
     item = int(table["item"])
     return Finding(
         "WP314",
-        f"one item outweighs all others of its batch in {len(hits)} of {len(alike)} looks, "
+        f"one item outweighs all others of its batch in {len(hits)} of {len(looks)} looks, "
         f"now item {item} by {table['over_others']:.3g}",
         Severity.WARN,
         evidence.step,
@@ -42,11 +48,11 @@ def check(evidence: Evidence) -> Finding | None:
         {
             "item": item,
             "over_the_sum_of_all_others": table["over_others"],
-            "items": int(count),
+            "items": count,
             "looks_outweighed": len(hits),
-            "looks": len(alike),
-            "share_without_a_mean": chance,
-            "level": level,
+            "looks": len(looks),
+            "share_without_a_mean": outweighed(count),
+            "odds_against_chance": math.exp(min(fortune, 700.0)),
         },
         (
             Suspect("the item", "leave it out of the batch and look at the gradient again"),
