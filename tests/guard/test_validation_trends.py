@@ -33,14 +33,14 @@ def levels(*means: float, spread: float = 2.0, common: float = 0.2) -> list[Vali
 
 def test_the_level_that_fell_from_1_3_to_0_6_is_found_at_the_fourth_validation():
     """Ratios 1.327, 1.038, 0.746, 0.633 of a run whose loss paid for quiet."""
-    found = told(levels(2.46, 0.32, -2.54, -3.97), Plan(), "WP319")
+    found = told(levels(2.46, 0.32, -2.54, -3.97, spread=1.5), Plan(), "WP319")
     (drift,) = found
     assert (drift.severity, drift.step, drift.since_step) == (Severity.WARN, 3, 1)
     assert drift.evidence["gain"] == pytest.approx(0.633, abs=0.02)
 
 
 def test_a_level_that_rises_is_found_as_well():
-    assert told(levels(0, 2.5, 5), Plan(), "WP319")
+    assert told(levels(-5, 0, 2.5, 5), Plan(), "WP319")[0].severity is Severity.WARN
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,28 @@ def test_a_level_that_rises_is_found_as_well():
 )
 def test_a_level_that_approaches_or_shakes_is_no_drift(means):
     assert told(levels(*means), Plan(), "WP319") == []
+
+
+@pytest.mark.parametrize(
+    "means",
+    [
+        # Learning to suppress, from the input on: three runs of a healthy enhancer.
+        (-0.19, -0.64, -1.38, -2.25, -2.79, -3.10, -3.15, -3.12, -3.18, -3.29, -3.35, -3.37),
+        (-0.20, -0.76, -1.46, -2.06, -2.57, -2.94, -3.18, -3.23, -3.33, -3.43, -3.48, -3.50),
+        (-0.63, -2.78, -4.72, -4.95, -4.40, -4.11, -3.59, -3.41, -3.63, -3.94, -4.04, -4.07),
+    ],
+)
+def test_leaving_the_level_of_the_input_is_worth_knowing_and_no_more(means):
+    found = told(levels(*means, spread=0.5), Plan(steps=12, validate_every=1), "WP319")
+    assert {each.severity for each in found} <= {Severity.INFO}
+
+
+def test_leaving_it_when_the_input_is_beaten_or_after_an_earlier_training_is_a_drift():
+    leaving = levels(*[-0.8 * n for n in range(12)], spread=0.5)
+    beaten = [replace(each, trivial={"input": {"m": [-3.0] * ITEMS}}) for each in leaving]
+    for series, run in ((beaten, Plan()), (leaving, Plan(fine_tuning=True))):
+        (found,) = told(series, run, "WP319")
+        assert (found.severity, found.step) == (Severity.WARN, 2)
 
 
 def test_a_slow_drift_is_seen_at_a_distance():

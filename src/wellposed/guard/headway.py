@@ -96,7 +96,7 @@ def _hopeless(evidence: Evidence, metric: str, trivial: str, level: float) -> bo
     One line since half of what is spent, one since three quarters: a late start is no failure.
     """
     now = evidence.validations[-1]
-    *marks, mark = (_spent(evidence, index) for index in range(len(evidence.validations)))
+    *marks, mark = (spent_at(evidence, index) for index in range(len(evidence.validations)))
     for share in (0.5, 0.75):
         index = sum(each <= mark * share for each in marks) - 1
         if mark < 0.5 or index < 0:
@@ -114,7 +114,11 @@ def _hopeless(evidence: Evidence, metric: str, trivial: str, level: float) -> bo
     return True
 
 
-def _spent(evidence: Evidence, index: int) -> float:
+def spent_at(evidence: Evidence, index: int) -> float:
+    """Share of the planned sum of learning rates that lies behind validation `index`.
+
+    Without a plan the share of `Plan.validations`, which supposes a number.
+    """
     share = evidence.plan.spent(evidence.validations[index].step)
-    # Nobody said how long the run is: it is as long as the plan supposes.
-    return min((index + 1) / evidence.plan.validations, 1.0) if share is None else share
+    number = index % len(evidence.validations) + 1
+    return min(number / evidence.plan.validations, 1.0) if share is None else share

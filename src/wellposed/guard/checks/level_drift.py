@@ -4,7 +4,10 @@ Signal: the gain of every estimate over its reference [dB] at three validations 
 distances, the last one now. Threshold: both moves have one sign (Student's t over items at the
 declared budget) [S], the levels end on that side of 0 dB [R], and have gone further from 0 than
 items differ among each other (one standard deviation) [S] and than random moves would, as large
-as those of earlier to and fro (at the declared budget) [S]. An approach to 0 dB is no drift.
+as those of earlier to and fro (at the declared budget) [S]. A network that begins near its input
+leaves 0 dB when it learns to suppress; so a drift is INFO until that is over, and then WARN:
+the level had come nearer before by more than items differ, or the networks were surely better than
+their input when the drift began [R], or the plan says that they were trained before [P].
 """
 
 import math
@@ -13,6 +16,7 @@ from statistics import fmean, stdev
 from ..chance import normal_quantile, turns
 from ..evidence import Evidence, Validation
 from ..findings import Finding, Severity, Suspect
+from ..headway import INPUT, level_of, standing
 from ..paired import comparable, defined, gains, mean, surely
 
 CODES = ("WP319",)
@@ -23,17 +27,29 @@ def check(evidence: Evidence) -> Finding | None:
     """Look back by 1, 2, 4, ... validations, and twice as far."""
     past = evidence.validations
     means = [mean(each.levels_db) for each in past]
-    looks = len(past).bit_length()
-    level = evidence.plan.level(evidence.plan.validations * looks)
+    level = evidence.plan.level(evidence.plan.validations * len(past).bit_length())
     distance = 1
     while 2 * distance < len(past):
         first, second, now = past[-1 - 2 * distance], past[-1 - distance], past[-1]
         same = comparable(first, now) and comparable(second, now)
         wander = _wander(means, 2 * distance, level)
         if same and _away(first, second, now, level) and _distance(first, now) > wander:
-            return _finding(first, second, now)
+            return _finding(first, second, now, _severity(evidence, means, first))
         distance *= 2
     return None
+
+
+def _severity(evidence: Evidence, means: list[float], first: Validation) -> Severity:
+    now, select = evidence.validations[-1], first.select or ""
+    grown = standing(first, select, INPUT, level_of(evidence)) > 0 or evidence.plan.fine_tuning
+    return Severity.WARN if grown or _had_come_nearer(means, now) else Severity.INFO
+
+
+def _had_come_nearer(levels: list[float], now: Validation) -> bool:
+    """Whether the level once approached 0 dB by more than items differ."""
+    sizes = [abs(level) for level in levels if math.isfinite(level)]
+    falls = (max(sizes[: index + 1]) - size for index, size in enumerate(sizes))
+    return max(falls, default=0.0) > stdev(_levels(now))
 
 
 def _away(first: Validation, second: Validation, now: Validation, level: float) -> bool:
@@ -65,17 +81,18 @@ def _moves(then: Validation, now: Validation) -> list[float]:
     return gains("higher", now.levels_db, then.levels_db)
 
 
-def _finding(first: Validation, second: Validation, now: Validation) -> Finding:
+def _finding(first: Validation, second: Validation, now: Validation, severity: Severity) -> Finding:
     levels = [mean(each.levels_db) for each in (first, second, now)]
     shown = ", ".join(f"{level:+.2f}" for level in levels)
     return Finding(
         "WP319",
         f"the output's level drifts: {shown} dB at steps "
         f"{first.step}, {second.step} and {now.step}",
-        Severity.WARN,
+        severity,
         now.step,
         first.step,
         {
+            "subject": severity.value,
             "level_db": levels[2],
             "level_before_db": levels[1],
             "level_at_first_db": levels[0],

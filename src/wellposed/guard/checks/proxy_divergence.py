@@ -4,7 +4,8 @@ Signal: Kendall's trend, with its exact chance, of the training loss or the sele
 of every other metric with a better end, over the run, its last three quarters and its last half. A
 series that wanders has trends as well: the yardstick must also have fallen farther than random
 moves as large as its to and fro (`chance.turns`) do, and the items must agree (Student's t).
-Threshold: the declared budget over validations, yardsticks and windows [S].
+Threshold: the declared budget over validations, yardsticks and windows [S]; not before half of the
+plan is spent [P], because a young network may lose here what it has not yet won there.
 """
 
 import math
@@ -15,6 +16,7 @@ from statistics import fmean
 from ..chance import kendall, student_quantile, turns
 from ..evidence import Evidence, Validation
 from ..findings import Finding, Severity, Suspect
+from ..headway import spent_at
 from ..paired import Values, comparable, gains, mean, surely
 
 CODES = ("WP407",)
@@ -23,8 +25,6 @@ LONGEST = 64
 """Validations that a trend looks back at most, for the cost of its exact chance."""
 WINDOWS = 3
 """The whole run, and without its first quarter and half."""
-LEVEL = "|level|"
-"""The yardstick that levels in dB make: their distance from 0."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,9 @@ def check(evidence: Evidence) -> Finding | None:
     """Look for a proxy that rises over a window in which a yardstick falls."""
     now = evidence.validations[-1]
     past = [each for each in evidence.validations[-LONGEST:] if comparable(each, now)]
-    names = _yardsticks(now)
+    names = [name for name in now.scores if name in now.better and name != now.select]
+    if spent_at(evidence, -1) < 0.5:
+        return None
     level = evidence.plan.level(evidence.plan.validations * max(len(names), 1) * WINDOWS)
     for window in (past[len(past) * skipped // 4 :] for skipped in range(WINDOWS)):
         # Fewer values have no order that is that unlikely.
@@ -52,21 +54,14 @@ def check(evidence: Evidence) -> Finding | None:
     return None
 
 
-def _yardsticks(now: Validation) -> list[str]:
-    names = [name for name in now.scores if name in now.better and name != now.select]
-    return [*names, LEVEL] if now.levels_db else names
-
-
 def _scores(validation: Validation, name: str) -> Values:
-    if name != LEVEL:
-        return validation.scores.get(name, ())
-    return [None if value is None else abs(value) for value in validation.levels_db]
+    return validation.scores.get(name, ())
 
 
 def _worse(
     past: Sequence[Validation], window: Sequence[Validation], name: str, level: float
 ) -> _Trend | None:
-    better = "lower" if name == LEVEL else window[-1].better[name]
+    better = window[-1].better[name]
     whole = [mean(_scores(each, name)) for each in past]
     values = whole[-len(window) :]
     trend, chance = _improves(values, better)
