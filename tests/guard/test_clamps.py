@@ -177,3 +177,13 @@ def test_a_network_that_is_compiled_is_left_alone():
     compiled(X.clone().requires_grad_())
     assert list(instrument.visit(0, accepted=True)) == []
     assert len(model._forward_hooks) == 0
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
+def test_a_network_with_a_scripted_part_is_looked_into_around_it():
+    model = nn.Sequential(torch.jit.script(nn.Linear(3, 3)), Bounded(0.1))
+    guard = Guard(model, look_every=1)
+    for step in range(2):
+        model(torch.ones(1, 3)).sum().backward()
+        guard.step(step, {"loss": 0.0})
+    assert [each.code for each in guard.findings] == ["WP305"]

@@ -64,7 +64,8 @@ class Hidden:
         """Hook every part of the network but the whole."""
         inside = {id(each) for each in network.modules()} - {id(network)}
         for place, part in named_parts(self._watched.models).items():
-            if id(part) in inside:
+            # Scripted modules take no hooks.
+            if id(part) in inside and not isinstance(part, torch.jit.ScriptModule):
                 self._handles.append(part.register_forward_hook(_look(place, self._outputs)))
 
     def leave(self, name: str, network: nn.Module, result: Any) -> None:

@@ -1,8 +1,8 @@
 """Looking into the networks' forward passes in training, at due steps only.
 
 Two hooks on each network stay; between due steps they return at once. Networks that are compiled,
-whole or in part, are left alone: what is compiled runs without hooks and modes, and entering a
-mode around it would compile it again.
+whole or in part, or scripted are left alone: what is compiled runs without hooks and modes, and
+entering a mode around it would compile it again.
 """
 
 import weakref
@@ -43,7 +43,7 @@ class Inside:
         self._running: int | None = None
         self._handles: list[RemovableHandle] = []
         for name, model in ({} if watched is None else watched.models).items():
-            if _compiled(model):
+            if _compiled(model) or isinstance(plain_module(model), torch.jit.ScriptModule):
                 continue
             plain = plain_module(model)
             self._names[id(plain)] = name
