@@ -31,8 +31,9 @@ from wellposed.engine.system import System
 from wellposed.errors import RecipeError
 from wellposed.systems.enhance.system import Enhance
 
-TOLERANCE = 1e-4
-"""Found: 2e-7 (toys) and 2e-5 (enhance, 4 steps); a lost rank or a wrong mean gives above 0.1."""
+TOLERANCE = 5e-4
+"""Found: 2e-7 (toys) and 1.0e-4 (enhance, 4 steps; 2e-5 before its spectra were weighed by hearing,
+which leaves more entries of gradients near zero); a lost rank or a wrong mean gives above 0.1."""
 
 KINDS: dict[str, type[System[Any]]] = {"toy": Toy, "duel": Duel, "enhance": Enhance}
 

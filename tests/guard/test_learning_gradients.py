@@ -167,10 +167,11 @@ def test_parameters_that_never_have_a_gradient_are_named_after_a_period(use, kno
     optimizer = torch.optim.SGD(model.parameters(), 0.05)
     guard = Guard(model, optimizer if known else None)
     train(guard, model, optimizer, 64)
-    assert found(guard) == []
-    (finding,) = found(train(guard, model, optimizer, range(64, 130)))
-    assert (finding.code, finding.severity) == ("WP114", Severity.WARN)
-    assert finding.step in (64, 128)
+    assert {(each.code, each.severity) for each in found(guard)} <= {("WP114", Severity.INFO)}
+    train(guard, model, optimizer, range(64, 130))
+    (finding,) = [each for each in found(guard) if each.severity == Severity.WARN]
+    assert finding.code == "WP114"
+    assert finding.step in (63, 64, 128)
     assert (finding.evidence["count"], finding.evidence["of"]) == (2, 4)
     assert set(str(finding.evidence["parameters"]).split(", ")) == {"second.weight", "second.bias"}
 
