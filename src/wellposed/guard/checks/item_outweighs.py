@@ -32,9 +32,10 @@ def check(evidence: Evidence) -> Finding | None:
         if not outweighed:
             continue
         rows = list(evidence.rows)
+        recent = [each.values for each in alike(rows, place, RECENT)]
         for name in outweighed:
-            recent = [odds_of(each, name) for each in alike(rows, place, RECENT)]
-            if len(recent) < RECENT or odds_of(row, name) <= max(recent):
+            share = row.values[SHARE + name]
+            if len(recent) < RECENT or share <= max(each[SHARE + name] for each in recent):
                 continue
             past = [odds_of(each, name) for each in alike(rows, place, count)]
             budget, looks = evidence.plan.false_alarms / len(terms), looks_of(evidence.plan)
