@@ -7,11 +7,12 @@ from wellposed.guard.weights import fingerprint, named_weights, same_weights
 
 
 def test_one_bit_changes_the_name_and_nothing_else_does():
-    model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
+    first = nn.Linear(3, 2)
+    model = nn.Sequential(first, nn.BatchNorm1d(2))
     before = fingerprint({"model": model})
     assert fingerprint({"model": model}) == before
     with torch.no_grad():
-        model[0].weight.view(torch.int32)[0, 0] ^= 1
+        first.weight.view(torch.int32)[0, 0] ^= 1
     assert fingerprint({"model": model}) != before
 
 

@@ -96,6 +96,8 @@ def _planned(recipe: EnhanceRecipe, minutes: float) -> EnhanceRecipe:
 
 
 def _step_seconds(system: Enhance) -> float:
+    if system.recipe.training.threads:
+        torch.set_num_threads(system.recipe.training.threads)
     networks = system.build()
     optimizer = make_optimizer(list(networks.values()), system.recipe.optimizer)
     durations = []
