@@ -1,13 +1,18 @@
 """Trends, turns, item by item: against brute force, closed forms and simulation."""
 
+import json
 import math
 import random
+from dataclasses import asdict
 from itertools import permutations
 
 import pytest
+import torch
 from simulated_runs import scored
 
+from wellposed.guard import Guard
 from wellposed.guard.chance import expected_best, kendall, turns
+from wellposed.guard.evidence import KEPT, Evidence
 from wellposed.guard.paired import comparable, gains, mean, surely
 from wellposed.guard.plan import Plan
 
@@ -96,3 +101,36 @@ def test_lists_are_compared_by_name_or_by_what_needs_no_network():
     one, two = (scored(1, [1.0], {"input": [value]}, items="") for value in (3.0, 4.0))
     assert comparable(one, scored(9, [7.0], {"input": [3.0]}, items=""))
     assert not comparable(one, two)
+
+
+def test_trivial_scores_that_stay_are_written_once_and_read_back_everywhere():
+    evidence = Evidence()
+    rivals = ([1.0, math.nan], [1.0, math.nan], [2.0, None], [1.0, math.nan])
+    for step, each in enumerate(rivals):
+        evidence.judge(scored(step, [0.5, None], {"input": each}, levels_db=[0.1]))
+    state = json.loads(json.dumps(evidence.state(), allow_nan=False))
+    assert [each["trivial"] is None for each in state["validations"]] == [
+        False, True, False, False
+    ]  # fmt: skip
+    again = Evidence()
+    again.load(state)
+    assert repr(again.validations) == repr(evidence.validations)
+    assert repr(again.state()) == repr(evidence.state())
+
+
+def test_validations_of_the_past_are_bounded():
+    evidence = Evidence()
+    for step in range(KEPT + 3):
+        evidence.judge(scored(step, [0.5], {}))
+    assert [each.step for each in evidence.validations][:1] == [3]
+
+
+def test_a_validation_knows_the_mean_of_every_term_since_the_last_one():
+    model = torch.nn.Linear(1, 1)
+    guard = Guard(model, read_every=64)
+    for step, value in enumerate([1.0, 3.0, 10.0, 20.0]):
+        guard.step(step, {"l1": value, "l2": 2.0})
+        if step % 2:
+            guard.validate(step + 1, {"m": [1.0]}, better={"m": "higher"}, training=())
+    told = [asdict(each)["losses"] for each in guard._examiner.evidence.validations]
+    assert told == [{"l1": 2.0, "l2": 2.0}, {"l1": 15.0, "l2": 2.0}]
