@@ -8,7 +8,7 @@ Threshold P (planned steps) and R (a reference with meaning). A way below 1: a w
 its own length (INFO: wide networks learn on shorter ways). A way below 1 / sqrt(smaller
 dimension) ("reach" below 1): spectral norm(change) <= Frobenius norm(change) < Frobenius norm(w) /
 sqrt(rank) <= spectral norm(w), so that not even one direction can change by as much as the
-strongest one is worth (WARN).
+strongest one is worth. WARN if that holds for the weights with half of all entries.
 """
 
 import math
@@ -22,7 +22,7 @@ CODES = ("WP104",)
 READS = "motion"
 LOOKS = 5
 """Looks with a learning rate before it is judged: 0, 1, 2, 4, 8 steps after the beginning. More
-would change little: of 520 healthy runs the same one fell below with 3 looks and with 11."""
+would change little: of 520 healthy runs 23 cannot go their length by 5 looks, 17 by 11."""
 GRID = 1000
 """Steps at which a planned rate is asked; smooth enough for its mean."""
 

@@ -35,8 +35,9 @@ class Motion:
     """Records of the kind "motion": optimizer -> how far one step went.
 
     `weights` with two dimensions or more had a gradient, `zero` of them were exactly 0 before;
-    `step` is the median over the others of norm(dw)/norm(w), `reach` that of the same times
-    the square root of the smaller dimension; `lr` the largest of the groups.
+    `step` is the median over the others of norm(dw)/norm(w). `reach` is the same times the square
+    root of the smaller dimension: half of all entries lie in weights that reach further (infinitely
+    far where they were 0). `lr` is the largest of the groups.
 
     And of the kind "frozen", if there are any: parameter -> 1 if the plan freezes it, else 0.
     """
@@ -101,10 +102,11 @@ class Motion:
                 zero += length == 0
                 if length > 0:
                     steps.append(moved / length)
-                reaches.append(moved / length * math.sqrt(smaller) if length > 0 else math.inf)
+                reach = moved / length * math.sqrt(smaller) if length > 0 else math.inf
+                reaches.append((reach, parameter.numel()))
         self._moved[name] = {"weights": float(len(reaches)), "zero": float(zero), "lr": begun.rate}
         if reaches:
-            self._moved[name]["reach"] = median(reaches)
+            self._moved[name]["reach"] = _middle(reaches)
         if steps:
             self._moved[name]["step"] = median(steps)
 
@@ -142,3 +144,13 @@ class Motion:
 def instrument(watched: Watched) -> Motion:
     """Made for every guard; without optimizers it sees nothing."""
     return Motion(watched)
+
+
+def _middle(reaches: list[tuple[float, int]]) -> float:
+    """The median of values that count as often as the number beside them says."""
+    half, seen = sum(count for _, count in reaches) / 2, 0
+    for value, count in sorted(reaches):
+        seen += count
+        if seen >= half:
+            return value
+    return math.inf
