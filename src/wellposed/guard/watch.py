@@ -139,8 +139,9 @@ class Guard(Examined):
         return self.findings
 
     def word(self) -> str:
-        """One word for a line of the log: `ok`, or the code of the latest finding."""
-        return self.findings[-1].code if self.findings else "ok"
+        """One word for a line of the log: `ok`, or the code of the latest finding above INFO."""
+        grave = [each.code for each in self.findings if each.severity != Severity.INFO]
+        return grave[-1] if grave else "ok"
 
     def report(self) -> str:
         """What was watched and found, for people (waits for the device)."""
