@@ -134,11 +134,12 @@ class Run:
     def span(self, first_row: int) -> dict[str, float | int]:
         """What was spent from a row to the end: rows, steps (or epochs), hours."""
         rows = self.order[self.order.index(first_row) :]
+        within = set(rows)
         spent: dict[str, float | int] = {"rows": len(rows)}
         if self.axis != "row":
             spent[f"{self.axis}s"] = int(self._axis[rows[-1]] - self._axis[first_row])
         for time in self.of(Meaning.TIME):
-            seconds = [value for row, value in zip(time.rows, time.y, strict=True) if row in rows]
+            seconds = [value for row, value in zip(time.rows, time.y, strict=True) if row in within]
             hours = time.unit == "h" or "hour" in time.name.lower()
             if seconds and seconds[-1] > seconds[0]:
                 spent["hours"] = (seconds[-1] - seconds[0]) / (1 if hours else 3600)

@@ -2,8 +2,8 @@
 
 Source: exactness [E], where the log is written finely enough to show it: with four decimals a
 rate of 3e-5 is written as 0.0000, so a zero counts only in a column that can show a thousandth of
-its largest value. A loss that stands still at the end must do so longer than the share of equal
-neighbours before it allows at the run's budget [S]; one that never moved, five rows in four digits.
+its largest value. A loss must stand still for five rows with four digits or more; if it moved
+before, for longer than the share of equal neighbours just before allows at the run's budget [S].
 """
 
 from itertools import groupby, pairwise
@@ -79,8 +79,12 @@ def _loss(run: Run, loss: Series) -> Finding | None:
 def _surprising(run: Run, loss: Series, runs: list[int]) -> bool:
     """Whether chance and rounding do not make the last value stand as often as it does."""
     *before, last = runs
+    # As many digits must be there to move; of 0.0016 with four decimals there are two.
+    units = abs(loss.y[-1]) / (2 * run.rounding(loss.name) or 1e-300)
+    if run.table.digits.get(loss.name, 17) < DIGITS or units < 10 ** (DIGITS - 1):
+        return False
     if not before:
-        return run.table.digits.get(loss.name, 17) >= DIGITS
+        return True
     # How often two neighbours were alike just before, by the rule of succession.
     near = loss.y[:-last][-NEAR * last :]
     alike = (1 + sum(a == b for a, b in pairwise(near))) / (1 + len(near))
