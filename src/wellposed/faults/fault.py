@@ -31,6 +31,8 @@ class Fault:
 
     step: int = -1
     """The step that is being taken."""
+    player: str = ""
+    """Whose terms are being computed."""
     run: Run
 
     @classmethod

@@ -92,6 +92,7 @@ class Enhanced(Enhance):
         if moment.step != fault.step:
             fault.step = moment.step
             fault.before()
+        fault.player = player
         batch = fault.batch(batch)
         return fault.terms(self.compare(player, networks, batch, moment), batch, moment)
 

@@ -12,6 +12,7 @@ import torch
 from wellposed.faults.hosts import HOSTS
 from wellposed.faults.injections import all_faults
 from wellposed.faults.trial import Trial, attempt, healthy
+from wellposed.guard import Severity
 
 RATES = (1.0, 3.0, 1 / 3, 3**0.5, 3**-0.5)
 """Learning rates of the healthy runs relative to the recipe's: a factor of 3 both ways."""
@@ -67,11 +68,12 @@ def line(trial: Trial) -> str:
     at = _when(trial, found.told) if found else None
     told = "-" if at is None else f"{unit}{at}"
     delay = "-" if trial.delay is None else str(trial.delay)
+    grave = trial.severity or (found.severity if found else "")
     others = sorted({each.code for each in trial.alarms} - set(trial.codes))
     also = f"also {', '.join(others)}" if others and trial.right else ""
     return (
         f"{trial.fault:<28}{trial.seed:>5}{unit + str(trial.since):>10}{told:>7}{delay:>7}  "
-        f"{found.code if found else '-':<7}{trial.verdict:<7}{also}"
+        f"{found.code if found else '-':<7}{grave or '-':<9}{trial.verdict:<7}{also}"
     ).rstrip()
 
 
@@ -85,7 +87,8 @@ def summary(trials: Iterable[Trial]) -> str:
     """How many faults were named right, and the median delays."""
     trials = list(trials)
     right = [each for each in trials if each.verdict == "right"]
-    lines = [f"{len(right)} of {len(trials)} faults found and named right"]
+    grave = sum(each.severity != Severity.INFO for each in right)
+    lines = [f"{len(right)} of {len(trials)} faults found and named right, {grave} above INFO"]
     for shows in ("step", "validation"):
         delays = [each.delay for each in right if each.shows == shows and each.delay is not None]
         if delays:

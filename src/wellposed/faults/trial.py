@@ -57,6 +57,12 @@ class Trial:
         return next((each for each in self.found if each.code in self.codes), None)
 
     @property
+    def severity(self) -> str:
+        """The worst severity under a right name; empty if there is none."""
+        ranks = {each.severity for each in self.found if each.code in self.codes}
+        return next((each for each in reversed(Severity) if each in ranks), "")
+
+    @property
     def alarms(self) -> tuple[Found, ...]:
         """Findings above INFO."""
         return tuple(each for each in self.found if each.severity != Severity.INFO)
@@ -105,10 +111,13 @@ def _found(finding: Finding, count: int, validation: bool) -> Found:
     return Found(finding.code, finding.severity.value, finding.title, told, validation)
 
 
-def attempt(fault: Fault, *, seed: int = 0, rate: float = 1.0, **changes: Any) -> Trial:
+def attempt(
+    fault: Fault, *, seed: int = 0, rate: float = 1.0, until: int | None = None, **changes: Any
+) -> Trial:
     """Train the fault's host with the fault in it, to the end or until the engine gives up.
 
-    `changes` are dotted keys of the recipe with `__` for the dot.
+    `until` stops a run before its planned end; `changes` are dotted keys of the recipe with
+    `__` for the dot.
     """
     dotted = {key.replace("__", "."): value for key, value in changes.items()}
     system = host(fault.host, fault, {"seed": seed, **dotted})
@@ -122,7 +131,7 @@ def attempt(fault: Fault, *, seed: int = 0, rate: float = 1.0, **changes: Any) -
         fault.run = run
         fault.ready()
         try:
-            run.train(StopRequest())
+            run.train(StopRequest(), until)
         except RunError as error:
             ended = str(error).partition("\n")[0].replace(path, "RUN")
         journal.findings(run.moving)

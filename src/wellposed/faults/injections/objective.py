@@ -86,7 +86,7 @@ class SpikeOfLoss(Fault):
 class EnergyInDecibel(Fault):
     """The output's energy in decibels as a term: it pays for silence without end."""
 
-    codes = ("WP319", "WP407", "WP101")
+    codes = ("WP319",)
     shows = "validation"
     since = 2
     changes: ClassVar[Changes] = {"training.steps": 160, "loss.level": 0.0}

@@ -59,6 +59,28 @@ class ReshuffledValidation(Fault):
         return _host(self).scene(split, self.drawn)
 
 
+class FreshValidation(Fault):
+    """Every validation draws another list of scenes, where a tenth of a decibel is to count."""
+
+    codes = ("WP404",)
+    shows = "validation"
+    since = 3
+    """Two changes: one may be meant."""
+    changes: ClassVar[Changes] = {"training.steps": 128, "validation.minimum_gain": 0.1}
+    list = -1
+
+    def item(self, item, split, index):
+        """Take scenes of this validation's own list, and say that it is another."""
+        if split != "valid" or self.step < 0:
+            return item
+        number = self.step // self.run.recipe.validation.every
+        if number != self.list:
+            self.list = number
+            self.run.trivial.clear()
+            self.run.moving.selection.scenes = f"list {number}"
+        return _host(self).scene(split, 100 * number + index)
+
+
 class NanInValidation(Fault):
     """A validation scene whose score is not a number."""
 
@@ -72,6 +94,26 @@ class NanInValidation(Fault):
         if torch.equal(item["noisy"], first["noisy"]):
             scores.update(dict.fromkeys(scores, float("nan")))
         return scores
+
+
+class FourScenesForEver(Fault):
+    """A training that repeats the same four scenes: its loss falls, what it is for does not."""
+
+    codes = ("WP407",)
+    shows = "validation"
+    since = 8
+    """Half of the plan; before it a young network may lose here what it will win there."""
+    changes: ClassVar[Changes] = {
+        "training.steps": 640,
+        "validation.every": 40,
+        "validation.scenes": 32,
+        "schedule.shape": "constant",
+        "average.decay": 0.97,
+    }
+
+    def item(self, item, split, index):
+        """Take one of four."""
+        return _host(self).scene(split, index % 4) if split == "train" else item
 
 
 class CriterionUnmet(Fault):
