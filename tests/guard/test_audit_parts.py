@@ -131,7 +131,7 @@ def test_the_text_asks_three_questions_and_answers_each_with_a_measurement():
     made = audit_loss(raw_energy, name="mine:energy")
     text = made.text()
     assert text.startswith("mine:energy\n  total on waveforms; 4 x 1 s of synthetic speech, seed 0")
-    positions = [text.index(question.upper()) for question in QUESTIONS]
+    positions = [text.index(question.upper()) for question in list(QUESTIONS)[:3]]
     assert positions == sorted(positions)
     assert "silence costs as much as an estimate of over 60 dB SNR" in text
     assert len(text.splitlines()) < 40

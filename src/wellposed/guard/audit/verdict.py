@@ -1,7 +1,7 @@
-"""What an audit says: answers to three questions, findings behind them, and the numbers.
+"""What an audit says: answers to the questions, findings behind them, and the numbers.
 
-An answer is green by evidence: it says what was measured. A question that was not asked has no
-answer, green or other.
+An answer is green by evidence: it says what was measured. A question that could not be asked says
+why, and is neither green nor other.
 """
 
 import json
@@ -16,8 +16,12 @@ QUESTIONS = {
     "existence": "Does a way lead to the answer?",
     "uniqueness": "Is only the wanted answer best?",
     "stability": "Do small changes stay small?",
+    "evidence": "Can the measurements be trusted?",
 }
-"""Hadamard's three questions about a problem, asked of a loss."""
+"""Hadamard's three questions about a problem, and one about what the answers rest on."""
+
+UNASKED = "--"
+"""Word of a question that was not asked."""
 
 ROLES = ("total", "term")
 """A total is the whole objective; a term may leave questions to other terms."""
@@ -32,10 +36,14 @@ class Answer:
     question: str
     text: str
     finding: Finding | None = None
+    asked: bool = True
+    """Whether it was asked; what was not is neither good nor bad, and `text` says why."""
 
     @property
     def word(self) -> str:
-        """ "ok", or the severity of the finding."""
+        """ "ok", the severity of the finding, or "--" where nothing was asked."""
+        if not self.asked:
+            return UNASKED
         return "ok" if self.finding is None else str(self.finding.severity)
 
 
@@ -75,7 +83,7 @@ class Audit:
         return {f.code for f in self.findings if severity in (None, f.severity)}
 
     def text(self) -> str:
-        """One screen: the three questions, one line per answer, the gravest first."""
+        """One screen: the questions, one line per answer, the gravest first."""
         lines = [self.subject, *(f"  {line}" for line in self.setting.splitlines())]
         for question, words in QUESTIONS.items():
             asked = [each for each in self.answers if each.question == question]
@@ -86,8 +94,10 @@ class Audit:
             sum(f.severity == severity for f in self.findings)
             for severity in (Severity.FAIL, Severity.WARN)
         )
-        good = sum(each.finding is None for each in self.answers)
-        lines += ["", f"{fails} FAIL, {warns} WARN, {good} ok"]
+        said = [each.word for each in self.answers]
+        lines += ["", f"{fails} FAIL, {warns} WARN, {said.count('ok')} ok"]
+        if unasked := said.count(UNASKED):
+            lines[-1] += f", {unasked} not asked"
         if codes := sorted(self.codes(Severity.FAIL) or self.codes(Severity.WARN)):
             lines[-1] += f"; what they mean and what to try: wellposed rule {codes[0]}"
         return "\n".join(lines)
@@ -151,7 +161,7 @@ def _line(answer: Answer) -> str:
 
 
 def _gravity(answer: Answer) -> int:
-    return ("FAIL", "WARN", "INFO", "ok").index(answer.word)
+    return ("FAIL", "WARN", "INFO", "ok", UNASKED).index(answer.word)
 
 
 def times(factor: float) -> str:

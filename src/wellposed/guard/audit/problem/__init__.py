@@ -1,0 +1,7 @@
+"""The audit of a problem: questions about data, networks, loss and plan together."""
+
+from .ask import audit_problem
+from .rehearsal import Rehearsal
+from .statement import Observation, Problem, Yardstick
+
+__all__ = ["Observation", "Problem", "Rehearsal", "Yardstick", "audit_problem"]
