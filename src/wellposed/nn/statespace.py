@@ -19,6 +19,7 @@ from torch.nn import functional
 from wellposed.nn.scan import Backend, Hold, selective_scan
 from wellposed.nn.scan.frame import selective_step
 from wellposed.nn.scan.ssd import ssd
+from wellposed.nn.scan.walk import HIDDEN, Held, PassOn, walk
 
 MEMORY = (10.0, 1000.0)
 """Shortest and longest memory at rest [frames]; dt from 0.001 to 0.1 is Mamba's own start."""
@@ -99,8 +100,16 @@ class _Way(nn.Module):
     """One direction of a block: the scan, and what selects its inputs."""
 
     pace: Pace
+    decay: Decay
+    skip: nn.Parameter
+    hold: Hold
+    hidden = HIDDEN
     blank: tuple[tuple[int, int], tuple[int, ...]]
     """Shapes of a blank state, without the batch."""
+
+    def parts(self, x: Tensor, window: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Give u, dt, B and C, and the next window."""
+        raise NotImplementedError
 
     def forward(self, x: Tensor, state: State, backend: Backend | None) -> tuple[Tensor, State]:
         """Map `(batch, frames, inputs)` to `(batch, frames, channels)`."""
@@ -109,6 +118,20 @@ class _Way(nn.Module):
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Map one frame `(batch, inputs)` to `(batch, channels)`."""
         raise NotImplementedError
+
+    @torch.no_grad()
+    def examine(
+        self, x: Tensor, state: State, backend: Backend | None = None, *, pass_on: PassOn
+    ) -> tuple[Tensor, State]:
+        """Compute what `forward` does frame by frame, and show what it never forms.
+
+        `pass_on(name, values)` is called with every quantity of `hidden` and what it returns is
+        gone on with: so values can be looked at, or changed. Slow, and of no gradient.
+        """
+        u, dt, b, c, window = self.parts(x, state.window)
+        walked = walk(Held(u, dt, self.decay(), b, c, state.h, self.hold), pass_on)
+        skip = (1 + self.skip).reshape(-1, *[1] * (u.dim() - 3))
+        return (walked.y + skip * u).flatten(2), State(window, walked.h)
 
 
 class _MambaWay(_Way):
