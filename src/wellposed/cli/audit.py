@@ -14,6 +14,7 @@ import tyro
 from torch import nn
 
 from wellposed.cli.audit_enhance import Question, audit_enhance
+from wellposed.cli.audit_ranges import audit_ranges
 from wellposed.data.corpus import open_corpus
 from wellposed.data.keyed import generator
 from wellposed.data.sounds import CorpusSounds
@@ -36,6 +37,7 @@ USUAL = (RuntimeError, TypeError, ValueError, IndexError, KeyError, AttributeErr
 class AuditOptions:
     """Ask a loss what it rewards, where it leads and what it cannot bear. Nothing is trained.
 
+    `wellposed audit enhance --ranges --help` is about the values inside a network instead.
     Exit status: 0 no answer is FAIL, 1 one is, 2 nothing could be asked.
     """
 
@@ -64,7 +66,9 @@ class AuditOptions:
 
 
 def audit(arguments: list[str]) -> int:
-    """Audit a loss or a system's objective."""
+    """Audit a loss or a system's objective, or the values inside a system's network."""
+    if "--ranges" in arguments:
+        return audit_ranges(arguments)
     options = tyro.cli(AuditOptions, prog="wellposed audit", args=arguments)
     try:
         made = _audit(options)

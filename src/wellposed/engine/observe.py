@@ -3,14 +3,15 @@
 A *point* is a place where values pass: the result of a part by the part's name (`paths.0.lstm`),
 further results by their number (`paths.0.lstm[1]`), what a part of the first level is given where
 no other part made it (`split:input`), and what a part computes but does not give
-(`block.forth:h`), if it has a method `examine` and a tuple `hidden` of names.
+(`block.forth:h`): of a part with a tuple `hidden` of names, whose method `examine(..., pass_on)`
+does what its `forward` does and calls `pass_on(name, values)` for each of them.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import count
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
@@ -22,17 +23,6 @@ Visit = Callable[[str, Tensor], Tensor]
 
 WHOLE = "output"
 """The point where the result of the whole network passes."""
-
-
-@runtime_checkable
-class Examinable(Protocol):
-    """A part that can show what it computes but does not give."""
-
-    hidden: tuple[str, ...]
-
-    def examine(self, *args: Any, pass_on: Visit, **kwargs: Any) -> Any:
-        """Do what `forward` does, and pass every hidden quantity on by its name."""
-        ...
 
 
 @contextmanager
@@ -65,9 +55,9 @@ class _Hooks:
                 hook = part.register_forward_pre_hook(self._given(name), with_kwargs=True)
                 self._handles.append(hook)
             self._handles.append(part.register_forward_hook(self._made(point)))
-            if isinstance(part, Examinable) and any(hidden(f"{point}:{n}") for n in part.hidden):
+            if any(hidden(f"{point}:{each}") for each in getattr(part, "hidden", ())):
                 # Instead of `forward`, so that everything inside is visited once.
-                vars(part)["forward"] = self._examined(point, part)
+                vars(part)["forward"] = self._examined(point, part.examine)
                 self._replaced.append(part)
 
     def remove(self) -> None:
@@ -82,25 +72,27 @@ class _Hooks:
 
         def given(part: nn.Module, arguments: Any, keywords: Any) -> Any:
             # What another part has made has been visited there.
-            known = bool(arguments) and arguments[0] is self._last
-            return None if known else (self._all(point, arguments), keywords)
+            if not (arguments and isinstance(arguments[0], Tensor)) or arguments[0] is self._last:
+                return None
+            self._last = self._visit(point, arguments[0])
+            return (self._last, *arguments[1:]), keywords
 
         return given
 
     def _made(self, point: str) -> Callable[..., Any]:
         def made(part: nn.Module, arguments: Any, result: Any) -> Any:
-            # What a container gives is often what its last part gave.
-            if result is not self._last:
+            # What a container gives is often what its last part gave; the whole is always named.
+            if result is not self._last or point == WHOLE:
                 self._last = self._all(point, result)
             return self._last
 
         return made
 
-    def _examined(self, point: str, part: Examinable) -> Callable[..., Any]:
+    def _examined(self, point: str, examine: Any) -> Callable[..., Any]:
         def pass_on(name: str, values: Tensor) -> Tensor:
             return self._visit(f"{point}:{name}", values)
 
-        return partial(part.examine, pass_on=pass_on)
+        return partial(examine, pass_on=pass_on)
 
     def _all(self, point: str, values: Any) -> Any:
         number = count()

@@ -169,14 +169,15 @@ def write_csv(path: Path, files: Sequence[str], tables: Mapping[str, Sequence[Ro
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write JSON that every parser reads: numbers that are not finite become strings."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(_plain(content), indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(plain(content), indent=2) + "\n", encoding="utf-8")
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Nested values with numbers that are not finite as strings, which every parser reads."""
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, float) and not isfinite(value):
         return str(value)
     return value
