@@ -32,7 +32,48 @@ class Plain(torch.nn.Module):
     def forward(self, estimate, reference):
         return l1(estimate, reference)
 
+def nothing():
+    return 3
+
 number = 3
+'''
+
+PROBLEM = '''
+"""A problem of a user."""
+import torch
+from wellposed.guard import Problem
+
+def batch(number):
+    draws = torch.Generator().manual_seed(number)
+    clean = torch.randn(4, 16, generator=draws)
+    return {"noisy": clean + torch.randn(4, 16, generator=draws), "clean": clean}
+
+def estimate(networks, batch):
+    return networks["model"](batch["noisy"])
+
+def terms(networks, batch):
+    return {"l1": (estimate(networks, batch) - batch["clean"]).abs().mean(-1)}
+
+def build():
+    return {"model": torch.nn.Linear(16, 16)}
+
+def frozen():
+    model = torch.nn.Linear(16, 16)
+    model.unused = torch.nn.Linear(2, 2)
+    return {"model": model}
+
+def problem(build=build):
+    return Problem(
+        build=build, batch=batch, inputs=["noisy"], labels=["clean"],
+        estimate=estimate, terms=terms,
+        optimizer=lambda parameters: torch.optim.Adam(parameters, 1e-3),
+    )
+
+def good():
+    return problem()
+
+def sick():
+    return problem(frozen)
 '''
 
 
@@ -42,7 +83,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "my_losses.py").write_text(LOSSES)
+    (tmp_path / "my_problem.py").write_text(PROBLEM)
     monkeypatch.delitem(__import__("sys").modules, "my_losses", raising=False)
+    monkeypatch.delitem(__import__("sys").modules, "my_problem", raising=False)
     return tmp_path
 
 
@@ -87,12 +130,22 @@ def test_spectral_losses_are_asked_with_spectra_and_their_declared_blindness(cap
         ("enhanced", "is no system (enhance)"),
         ("my_losses:Sized", "needs arguments"),
         ("my_losses:number", "cannot be called"),
+        ("my_losses:nothing", "shall return a wellposed.guard.Problem"),
         ("my_losses:stereo", "given (estimate, reference), each float32 (4, 16000)"),
     ],
 )
 def test_what_cannot_be_asked_gives_two_and_says_what_to_do(what: str, words: str, capsys):
     assert main(["audit", what]) == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
+def test_a_factory_of_a_problem_is_asked_and_a_sick_problem_gives_one(capsys):
+    assert main(["audit", "my_problem:good"]) == 0
+    said = capsys.readouterr().out
+    assert "all 2 parameters receive a gradient" in said
+    assert main(["audit", "my_problem:sick", "--quick"]) == 1
+    assert "FAIL  WP114  2 of 4 parameters never had a gradient" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("here")

@@ -63,7 +63,7 @@ def test_a_sound_spectral_loss_has_no_fail_over_twenty_seeds(name: str):
 
 @pytest.mark.parametrize("name", CHEAP)
 def test_a_sound_loss_has_no_fail_on_real_speech(name: str, shared_data):
-    from wellposed.cli.audit import real_speech
+    from wellposed.cli.audit_subject import real_speech
 
     probes = real_speech(shared_data, 0)
     if name in UNIT_LEVEL:

@@ -1,7 +1,8 @@
-"""What `wellposed audit enhance` asks: the loss of the recipe, whole and term by term.
+"""What `wellposed audit enhance` asks: loss, objective and problem of a recipe.
 
 The whole is asked as any loss is. The terms are asked where a trained network stands: on its
-estimates of scenes with speech and of scenes without, mixed as the recipe mixes them.
+estimates of scenes with speech and of scenes without, mixed as the recipe mixes them. The problem
+is asked where training begins: with fresh networks.
 """
 
 from dataclasses import dataclass
@@ -10,8 +11,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from wellposed.engine.problem import problem_of
 from wellposed.engine.recipe import changed
 from wellposed.guard.audit import Audit, Items, Probes, audit_loss, audit_objective, merged
+from wellposed.guard.audit.problem import audit_problem
 from wellposed.systems.enhance.loading import find_weights, load_network, recipe_of
 from wellposed.systems.enhance.objective import TERMS, enhance_terms
 from wellposed.systems.enhance.recipe import EnhanceRecipe
@@ -33,10 +36,15 @@ class Question:
     data: Path | None = None
     probes: Probes | None = None
     seed: int = 0
+    quick: bool = False
+    """Leave out the questions about the problem that take long."""
 
 
 def audit_enhance(question: Question) -> Audit:
-    """Audit the loss of a recipe. Raises CheckpointError and DataError as their loaders do."""
+    """Audit the loss and the problem of a recipe.
+
+    Raises CheckpointError and DataError as their loaders do.
+    """
     weights = find_weights(question.model)
     recipe = recipe_of(weights)
     path = None if question.data is None else str(question.data.resolve())
@@ -59,7 +67,8 @@ def audit_enhance(question: Question) -> Audit:
         rate=recipe.scenes.rate,
     )
     name = question.model or weights.stem
-    return merged(f"enhance ({name})", [whole, together])
+    problem = audit_problem(problem_of(Enhance(recipe)), question.quick)
+    return merged(f"enhance ({name})", [whole, together, problem])
 
 
 class WholeLoss:

@@ -1,6 +1,6 @@
 """Optimizers of the players, and one step of all of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -20,8 +20,13 @@ AUTOCAST = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float1
 
 
 def make_optimizer(networks: list[nn.Module], recipe: Optimizer) -> torch.optim.AdamW:
-    """AdamW over the networks; vectors (biases, norms) are not decayed towards zero."""
+    """AdamW over the networks."""
     parameters = [p for network in networks for p in network.parameters() if p.requires_grad]
+    return optimizer_of(parameters, recipe)
+
+
+def optimizer_of(parameters: Sequence[nn.Parameter], recipe: Optimizer) -> torch.optim.AdamW:
+    """AdamW over parameters; vectors (biases, norms) are not decayed towards zero."""
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},

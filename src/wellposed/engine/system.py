@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Generic, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -94,6 +94,10 @@ class System(ABC, Generic[R]):
     players: ClassVar[tuple[Player, ...]] = (Player("model", ("model",)),)
     level_metric: ClassVar[str | None] = None
     """The metric that is the gain of an estimate over its reference [dB], if one is."""
+    inputs: ClassVar[tuple[str, ...]] = ()
+    """Tensors of an item that the estimate is made from."""
+    labels: ClassVar[tuple[str, ...]] = ()
+    """Tensors of an item that the estimate must not depend on."""
 
     def __init__(self, recipe: R) -> None:
         """Keep the recipe; heavy things (a corpus) are opened when first used."""
@@ -150,6 +154,14 @@ class System(ABC, Generic[R]):
         "reference" is the score of a perfect output, with which the metric itself is judged.
         Metrics are named as in `measure`; what is not named is not compared. A pure function of
         the scene, so that it is computed once in a run.
+        """
+        return {}
+
+    def declared(self) -> Mapping[str, Any]:
+        """Say what only this system knows to the audit of its problem.
+
+        Fields of `wellposed.guard.audit.problem.Problem` by name: axes, waveforms, lookahead, the
+        path of use, yardsticks, trivial outputs. What is left out is not asked.
         """
         return {}
 

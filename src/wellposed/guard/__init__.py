@@ -17,6 +17,7 @@ In somebody else's loop it takes three lines:
 """
 
 from .audit import Audit, Items, audit_loss, audit_objective
+from .audit.problem import Problem, audit_problem
 from .blackbox import Alarm, load_batch, save_batch
 from .findings import Finding, Severity, Suspect
 from .locate import Location, locate
@@ -35,10 +36,12 @@ __all__ = [
     "Items",
     "Location",
     "Plan",
+    "Problem",
     "Severity",
     "Suspect",
     "audit_loss",
     "audit_objective",
+    "audit_problem",
     "load_batch",
     "locate",
     "rule",

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from wellposed.engine.recipe import Recipe, Section
 from wellposed.engine.system import Batch, Item, Moment, Networks, System
 from wellposed.metrics.catalogue import metric, require_packages
 from wellposed.metrics.table import score_pair, write_json
+from wellposed.systems.enhance.declaration import declared
 from wellposed.systems.enhance.model import Bsrnn
 from wellposed.systems.enhance.objective import TERMS, enhance_terms
 from wellposed.systems.enhance.recipe import SIZES, EnhanceRecipe
@@ -32,6 +33,8 @@ class Enhance(System[EnhanceRecipe]):
     recipe_type: ClassVar[type[Recipe]] = EnhanceRecipe
     sizes: ClassVar[Mapping[str, Section]] = SIZES
     level_metric: ClassVar[str | None] = "level_error_db"
+    inputs: ClassVar[tuple[str, ...]] = ("noisy",)
+    labels: ClassVar[tuple[str, ...]] = ("clean",)
 
     def with_recipe(self, recipe: EnhanceRecipe) -> "Enhance":
         """Return this system under another recipe, sharing the opened corpus."""
@@ -142,6 +145,10 @@ class Enhance(System[EnhanceRecipe]):
         names = dict.fromkeys((self.recipe.validation.select, *always))
         require_packages(names)
         return {name: metric(name).better for name in names}
+
+    def declared(self) -> Mapping[str, Any]:
+        """Say what the audit asks with; see `declaration`."""
+        return declared(self.recipe)
 
     @torch.no_grad()
     def show_examples(self, networks: Networks, folder: Path) -> None:

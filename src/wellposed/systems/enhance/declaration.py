@@ -1,0 +1,70 @@
+"""What the audit of the problem must know of enhancement besides what every system says."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wellposed.dsp.stft import Stft
+from wellposed.engine.system import Batch, Networks
+from wellposed.guard.audit.problem import Yardstick
+from wellposed.metrics.catalogue import metric
+from wellposed.metrics.table import score_pair
+from wellposed.systems.enhance.model import Bsrnn
+from wellposed.systems.enhance.recipe import EnhanceRecipe
+
+YARDSTICKS = ("snr_db", "estoi")
+"""Measures besides the one that selects: one that minds the level, one that is about speech."""
+
+
+def declared(recipe: EnhanceRecipe) -> Mapping[str, Any]:
+    """Name axes, look-ahead, path of use, yardsticks and trivial outputs."""
+    rate, model = recipe.scenes.rate, recipe.model
+    window = Stft.of_duration(rate, model.window_ms, model.hop_ms).window
+    names = dict.fromkeys((recipe.validation.select, *YARDSTICKS))
+    return {
+        "axes": {"noisy": {"time": 1}, "estimate": {"time": 1}},
+        "waveforms": ("noisy", "estimate"),
+        "lookahead": window - 1 if model.causal else None,
+        "use": use,
+        "yardsticks": {
+            name: Yardstick(partial(_scores, rate=rate, name=name), metric(name).better)
+            for name in names
+        },
+        "trivial": trivial,
+    }
+
+
+def use(networks: Networks, inputs: Batch) -> Tensor:
+    """Enhance `(batch, time)` as a user does who calls an `Enhancer` with a recording."""
+    # Here, not above: reading and writing of audio is loaded only when it is used.
+    from wellposed.systems.enhance.use import Enhancer
+
+    network = networks["model"]
+    assert isinstance(network, Bsrnn)
+    enhancer = Enhancer(network)
+    rows = [enhancer(row, network.rate) for row in inputs["noisy"].numpy()]
+    return torch.from_numpy(np.stack(rows))
+
+
+def trivial(batch: Batch) -> dict[str, Tensor]:
+    """Make what needs no network, and the best there is."""
+    noisy, clean = batch["noisy"], batch["clean"]
+    level = noisy.square().mean(-1, keepdim=True).sqrt()
+    return {
+        "silence": torch.zeros_like(clean),
+        "constant": level.expand_as(clean),
+        "input": noisy,
+        "reference": clean,
+    }
+
+
+def _scores(estimate: Tensor, batch: Batch, *, rate: int, name: str) -> list[float | None]:
+    rows = zip(estimate.numpy(), batch["clean"].numpy(), batch["noisy"].numpy(), strict=True)
+    return [
+        score_pair(reference=clean, estimate=made, noisy=noisy, rate=rate, names=[name])[name].value
+        for made, clean, noisy in rows
+    ]
