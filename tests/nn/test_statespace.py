@@ -92,7 +92,7 @@ def test_after_any_initialiser_the_memory_is_between_10_and_1000_frames(
 def test_after_the_usual_initialisers_memories_still_spread_over_a_decade(
     build: Callable[..., StateSpace], initialiser: str
 ):
-    block = build(expand=8)
+    block = build(channels=8 * FEATURES)
     INITIALISERS[initialiser](block)
     memories = block.memories()
     assert memories.max() / memories.min() > 10

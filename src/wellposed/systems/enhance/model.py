@@ -42,7 +42,14 @@ class Bsrnn(nn.Module):
         widths = band_widths(self.stft.bins, self.stft.bin_hz, recipe.bands)
         lookahead = 0 if recipe.causal else 1
         self.split = BandSplit(widths, recipe.features)
-        self.paths = DualPath(recipe.features, recipe.hidden, recipe.depth, causal=recipe.causal)
+        self.paths = DualPath(
+            recipe.features,
+            recipe.hidden,
+            recipe.depth,
+            causal=recipe.causal,
+            block=recipe.block,
+            states=recipe.states,
+        )
         self.taps = BandTaps(
             widths, recipe.features, recipe.taps_hidden, TAPS, identity=TAPS - 1 - lookahead
         )

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 from wellposed.dsp.bands import BandPlan, band_widths
 from wellposed.dsp.stft import Stft
 from wellposed.engine.recipe import Recipe, Section
+from wellposed.nn.dualpath import Block
 
 
 def _rising(span: tuple[float, float]) -> tuple[float, float]:
@@ -48,10 +49,14 @@ class Model(Section):
     """Distance of frames [ms]. Half a window: half the work of BSRNN's 8 ms."""
     bands: BandPlan = ((1000, 125), (4000, 250), (8000, 500), (16000, 1000), (24000, 2000))
     """(until, width) [Hz]: narrow where speech has its harmonics, as the ear does."""
+    block: Block = "lstm"
+    """What walks along time and across bands: an LSTM (BSRNN), or a state-space block (MBS-Net)."""
     features: Annotated[int, Field(ge=1)] = 64
     """Numbers per band and frame."""
     hidden: Annotated[int, Field(ge=1)] = 48
-    """Units of each LSTM direction."""
+    """Units of each LSTM direction; channels that a state-space block scans."""
+    states: Annotated[int, Field(ge=1)] = 16
+    """Numbers that a state-space block remembers per channel; an LSTM has none of these."""
     depth: Annotated[int, Field(ge=1)] = 3
     """Pairs of time and band paths."""
     taps_hidden: Annotated[int, Field(ge=1)] = 48

@@ -1,9 +1,9 @@
-"""Recordings of any length through a BSRNN: the result of processing at once, in bounded memory.
+"""Recordings of any length through the network: the result of processing at once, bounded memory.
 
-The LSTMs that run both ways need the whole recording, and trained ones remember: pieces that are
+Time paths that run both ways need the whole recording, and trained ones remember: pieces that are
 joined after 8 s of context differ from the whole by -39 dB at a typical seam and by -24 dB at the
 worst (measured, docs/enhance.md). So a recording is swept as a field is ploughed, to and fro. A
-sweep carries the LSTM states of its direction from chunk to chunk. It completes the time path that
+sweep carries the states of its direction from chunk to chunk. It completes the time path that
 the sweep before began, goes on through the band path, and begins the next time path in its own
 direction. Between sweeps the features wait on disk. A causal network is done after one sweep.
 """
@@ -14,14 +14,13 @@ from contextlib import ExitStack
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from wellposed.nn.dualpath import RecurrentPath
+from wellposed.nn.dualpath import Path, State, Way
 from wellposed.systems.enhance.model import TAPS, Bsrnn
 from wellposed.systems.enhance.tape import Tape, require_space
 
 Tick = Callable[[], None]
-State = tuple[Tensor, Tensor]
 
 
 class Sweeps:
@@ -33,13 +32,13 @@ class Sweeps:
         self.stft = network.stft
         self.frames = self.stft.frames(samples)
         self.device = next(network.parameters()).device
-        self.layers = [path for path in network.paths.layers if isinstance(path, RecurrentPath)]
+        self.layers = network.paths.paths
         self.bands = len(network.split.widths)
 
     @property
     def ticks(self) -> int:
         """How often `run` ticks."""
-        both_ways = sum(path.axis == "time" and path.lstm.bidirectional for path in self.layers)
+        both_ways = sum(path.axis == "time" and path.bidirectional for path in self.layers)
         blocks = -(-self.samples // self.stft.hop)
         return (both_ways + 1) * -(-self.frames // self.chunk) + -(-blocks // self.chunk)
 
@@ -48,10 +47,9 @@ class Sweeps:
 
         Raises RunError: they do not fit on the disk.
         """
-        lstm = self.layers[0].lstm
         made = (
-            Tape((self.bands, lstm.input_size)),
-            Tape((self.bands, lstm.hidden_size)),
+            Tape((self.bands, self.layers[0].norm.normalized_shape[0])),
+            Tape((self.bands, self.layers[0].half_size)),
             Tape((self.stft.bins, 2)),
         )
         for tape in made:
@@ -140,10 +138,10 @@ class Sweeps:
 class _Sweep:
     """One way over the field: from layer `at` to the next that needs the other direction."""
 
-    def __init__(self, layers: list[RecurrentPath], at: int, direction: int) -> None:
+    def __init__(self, layers: list[Path], at: int, direction: int) -> None:
         self.layers, self.at, self.direction = layers, at, direction
         self.reached = at
-        self.halves: dict[int, nn.LSTM] = {}
+        self.ways: dict[int, Way] = {}
         self.states: dict[int, State] = {}
 
     def through(self, x: Tensor, half: Tensor | None) -> tuple[Tensor, Tensor | None]:
@@ -156,32 +154,26 @@ class _Sweep:
             if path.axis == "bands":
                 x = path(x[None])[0]
                 continue
-            own = self._own_half(number, path.norm(x))
-            if path.lstm.bidirectional and half is None:
+            lines = path.norm(x).transpose(0, 1)
+            own = self._own_half(number, lines)
+            if path.bidirectional and half is None:
                 self.reached = number
-                return x, own
-            if half is not None:
-                own = torch.cat((half, own) if self.direction < 0 else (own, half), -1)
-            x, half = x + path.out(own), None
+                return x, own.transpose(0, 1)
+            if half is None:
+                mixed = path.join(lines, own)
+            else:
+                other = half.transpose(0, 1)
+                forth, back = (other, own) if self.direction < 0 else (own, other)
+                mixed = path.join(lines, forth, back)
+            x, half = x + mixed.transpose(0, 1), None
         self.reached = len(self.layers)
         return x, None
 
-    def _own_half(self, number: int, x: Tensor) -> Tensor:
-        """LSTM of this direction over (frames, bands, features), from where it was left."""
-        if number not in self.halves:
-            self.halves[number] = _one_way(self.layers[number].lstm, self.direction)
-        along = x if self.direction > 0 else x.flip(0)
-        walked, self.states[number] = self.halves[number](along, self.states.get(number))
-        return walked if self.direction > 0 else walked.flip(0)
-
-
-def _one_way(lstm: nn.LSTM, direction: int) -> nn.LSTM:
-    """One direction of an LSTM as an LSTM of its own, that walks along the first axis."""
-    with torch.random.fork_rng(devices=[]):  # building draws weights that are replaced at once
-        half = nn.LSTM(lstm.input_size, lstm.hidden_size)
-    half.to(next(lstm.parameters()).device)
-    suffix = "_reverse" if direction < 0 else ""
-    half.load_state_dict(
-        {name: getattr(lstm, name + suffix) for name, _ in half.named_parameters()}
-    )
-    return half.eval().requires_grad_(False)
+    def _own_half(self, number: int, lines: Tensor) -> Tensor:
+        """This direction over (bands, frames, features), from where it was left."""
+        if number not in self.ways:
+            path = self.layers[number]
+            self.ways[number], self.states[number] = path.way(self.direction), path.blank(lines)
+        along = lines if self.direction > 0 else lines.flip(1)
+        walked, self.states[number] = self.ways[number](along, self.states[number])
+        return walked if self.direction > 0 else walked.flip(1)
