@@ -9,8 +9,10 @@ from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from wellposed.nn.statespace import Mamba, Mamba2, StateSpace
+from wellposed.nn.statespace import State as Scanned
 
 Block = Literal["lstm", "mamba", "mamba2"]
 BLOCKS: tuple[Block, ...] = get_args(Block)
@@ -145,8 +147,8 @@ class RecurrentPath(Path):
     def stepped(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Map one input of every line, by the LSTM's equations."""
         lstm, (h, c) = self.lstm, state
-        gates = nn.functional.linear(x, lstm.weight_ih_l0, lstm.bias_ih_l0)
-        gates = gates + nn.functional.linear(h, lstm.weight_hh_l0, lstm.bias_hh_l0)
+        of_x, of_h, bias_x, bias_h = lstm.parameters()
+        gates = functional.linear(x, of_x, bias_x) + functional.linear(h, of_h, bias_h)
         enter, keep, new, show = gates.chunk(4, -1)
         c = torch.sigmoid(keep) * c + torch.sigmoid(enter) * torch.tanh(new)
         h = torch.sigmoid(show) * torch.tanh(c)
@@ -184,7 +186,7 @@ class StateSpacePath(Path):
         """One direction of the block, without its gate and output."""
 
         def walk(lines: Tensor, state: State) -> tuple[Tensor, State]:
-            return self.block.half(lines, state, direction)
+            return self.block.one_way(lines, Scanned(*state), direction)
 
         return walk
 
@@ -194,7 +196,7 @@ class StateSpacePath(Path):
 
     def stepped(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Map one normed input of every line, `(lines, features)`."""
-        return self.block.step(x, state)
+        return self.block.step(x, Scanned(*state))
 
 
 def make_path(

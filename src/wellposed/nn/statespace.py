@@ -256,18 +256,18 @@ class StateSpace(nn.Module):
         made, state = self.forth.step(inner, state)
         return self.leave(made, gate), state
 
-    def half(self, x: Tensor, state: State, direction: int) -> tuple[Tensor, State]:
+    def one_way(self, x: Tensor, state: State, direction: int) -> tuple[Tensor, State]:
         """One direction alone, 1 forth or -1 back, `(batch, frames, features)` in its own order.
 
         Gives `(batch, frames, channels)`; the sum of both directions goes to `join`.
         """
         way = self.forth if direction > 0 else self.back
         if way is None:
-            raise ValueError("this block runs one way: it has no half that goes back")
+            raise ValueError("this block runs one way: it has no way back")
         return way(self.enter(x)[1], state, self.backend)
 
     def join(self, x: Tensor, made: Tensor) -> Tensor:
-        """Output for the inputs `x`, from the sum of what `half` gave for them."""
+        """Output for the inputs `x`, from the sum of what `one_way` gave for them."""
         return self.leave(made, self.enter(x)[0])
 
     def memories(self) -> Tensor:
@@ -329,16 +329,18 @@ class Mamba2(StateSpace):
         *,
         states: int = 32,
         channels: int | None = None,
-        head: int = 16,
+        head: int | None = None,
         taps: int = 4,
         bidirectional: bool = False,
         hold: Hold = "exact",
     ) -> None:
         """Scan `channels` (None: twice the features) in heads of `head` channels each.
 
-        Raises ValueError if the channels do not divide into such heads.
+        No `head`: the largest power of two up to 32 that divides the channels. Raises ValueError if
+        they do not divide into such heads.
         """
         channels = channels or 2 * features
+        head = head or math.gcd(channels, 32)
         if channels % head:
             raise ValueError(f"{channels} channels do not divide into heads of {head}")
         heads = (channels // head, head)

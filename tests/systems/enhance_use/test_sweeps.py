@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from wellposed.errors import RunError
+from wellposed.nn.dualpath import Block
 from wellposed.systems.enhance import tape, use
 from wellposed.systems.enhance.model import Bsrnn
 from wellposed.systems.enhance.recipe import Model
@@ -14,11 +15,11 @@ from wellposed.systems.enhance.sweeps import Sweeps
 from wellposed.systems.enhance.tape import Tape, require_space
 
 
-def network(depth: int, *, causal: bool) -> Bsrnn:
-    sizes = {"features": 8, "hidden": 8, "taps_hidden": 8, "level_window_s": 0.5}
+def network(depth: int, *, causal: bool, block: Block = "lstm") -> Bsrnn:
+    sizes = {"features": 8, "hidden": 8, "taps_hidden": 8, "level_window_s": 0.5, "states": 4}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(depth)
-        made = Bsrnn(Model(depth=depth, causal=causal, **sizes), 16_000)
+        made = Bsrnn(Model(depth=depth, causal=causal, block=block, **sizes), 16_000)
     # Forget gates that keep 95 % a frame: a memory like that of trained networks.
     for name, parameter in made.named_parameters():
         if "bias_hh" in name:
@@ -59,6 +60,17 @@ def test_a_recording_in_chunks_is_the_recording_at_once(noise, causal, depth, sa
     with torch.inference_mode():
         expected = net(torch.from_numpy(waveform)).numpy()
     # float32 rounds at -144 dB; sums in another order leave some more.
+    assert worst_db(swept(net, waveform, chunk), expected) < -100
+
+
+@pytest.mark.parametrize("block", ["mamba", "mamba2"])
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize(("samples", "chunk"), [(1, 5), (257, 2), (3_000, 3), (48_077, 40)])
+def test_state_space_paths_in_chunks_are_those_at_once(noise, block, causal, samples, chunk):
+    net = network(2, causal=causal, block=block)
+    waveform = noise(2, samples)
+    with torch.inference_mode():
+        expected = net(torch.from_numpy(waveform)).numpy()
     assert worst_db(swept(net, waveform, chunk), expected) < -100
 
 

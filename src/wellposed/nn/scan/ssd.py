@@ -12,8 +12,10 @@ from torch.nn import functional
 
 from wellposed.nn.scan.fused import decaying
 
-BLOCK = 64
-"""Frames of a block: its products grow with it, the walk between blocks shrinks."""
+BLOCK = 32
+"""Frames of a block: its products grow with it, the walk between blocks shrinks. Forward and
+backward, two heads of 32 channels, 16 states, one thread: 56 x 126 frames took 12.6 ms in blocks of
+16, 14.0 in 32 and 22.4 in 64; 252 x 28 frames took 13.6, 10.5 and 10.0 ms."""
 
 
 def ssd(

@@ -1,4 +1,6 @@
-"""BSRNN: a band-split recurrent network that filters noise out of a spectrum.
+"""A band-split network that filters noise out of a spectrum: BSRNN, or MBS-Net.
+
+They are one network with another block in its paths: LSTM, Mamba or Mamba-2 (nn/dualpath.py).
 
 Luo and Yu, "Music source separation with band-split RNN", 2023 (arXiv:2209.15174), as used
 for speech by Yu et al., "High fidelity speech enhancement with band-split RNN", 2023

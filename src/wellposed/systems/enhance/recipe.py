@@ -41,7 +41,10 @@ def _some(weights: tuple[float, ...]) -> tuple[float, ...]:
 
 
 class Model(Section):
-    """BSRNN: band split, `depth` pairs of time and band paths, three complex taps per bin."""
+    """Band split, `depth` pairs of time and band paths, three complex taps per bin.
+
+    With LSTM paths it is BSRNN; with state-space paths, Mamba or Mamba-2, it is MBS-Net.
+    """
 
     window_ms: Annotated[float, Field(gt=0, le=128)] = 32.0
     """Length of the STFT window [ms]; bins are 1 / window = 31 Hz apart."""
@@ -78,6 +81,11 @@ SIZES: dict[str, Model] = {
     "small": Model(),
     "medium": Model(features=96, hidden=96, depth=4, taps_hidden=64),
     "large": Model(features=128, hidden=112, depth=5, taps_hidden=96),
+    "mbs-small": Model(block="mamba", features=120, hidden=64, states=8),
+    "mbs2-small": Model(block="mamba2", features=104, hidden=64, states=16),
+    "bsrnn-causal": Model(hidden=60, causal=True),
+    "mbs-causal": Model(block="mamba", features=120, hidden=64, states=8, causal=True),
+    "mbs2-causal": Model(block="mamba2", features=104, hidden=64, states=16, causal=True),
 }
 """Presets. Parameters at 16 kHz: see docs/enhance.md, printed by `wellposed show enhance`."""
 
