@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import torch
 import tyro
@@ -16,7 +17,7 @@ from wellposed.cli.train import finish
 from wellposed.data import audio
 from wellposed.engine.batches import Batches
 from wellposed.engine.launch import start
-from wellposed.engine.optimise import make_optimizer
+from wellposed.engine.optimise import AUTOCAST, make_optimizer
 from wellposed.engine.recipe import Data, changed
 from wellposed.engine.system import Moment
 from wellposed.errors import RunError
@@ -30,6 +31,9 @@ from wellposed.systems.enhance.use import Enhancer
 TIMED_STEPS = 4
 """Steps that are timed, after one to warm up: their median predicted the duration of a demo
 within a tenth on an idle machine."""
+
+SHORT: dict[str, Any] = {"loss.waveform": 0.1}
+"""What a run of a few hundred steps is told differently: docs/results.md has the measurement."""
 
 SCORED = ("si_sdr_db", "si_sdr_improvement_db", "stoi", "level_error_db")
 """What needs no extra package and takes a second."""
@@ -59,7 +63,7 @@ def demo(arguments: list[str]) -> int:
         recipe = recipe.model_copy(update={"data": Data(path=path)})
     sound = str(options.data) if options.data else "synthetic speech-like sound"
     print(f"1. Planning: an enhancer for {sound}, {options.minutes:g} minutes of training.")
-    recipe = _planned(recipe, options.minutes)
+    recipe = _planned(changed(recipe, SHORT, "demo"), options.minutes)
     print(f"2. Training {recipe.training.steps} steps. Every run can be stopped and resumed:")
     print(f"   Ctrl-C, then `wellposed resume {folder}`.")
     start(Enhance, recipe, folder, None)
@@ -70,8 +74,12 @@ def demo(arguments: list[str]) -> int:
 
 
 def _planned(recipe: EnhanceRecipe, minutes: float) -> EnhanceRecipe:
-    """Choose the number of steps from the speed of this machine; the plan is in the recipe."""
-    seconds = _step_seconds(Enhance(recipe))
+    """Choose precision and steps from the speed of this machine; the plan is in the recipe."""
+    tried = {}
+    for precision in ("float32", "bfloat16"):
+        other = changed(recipe, {"training.precision": precision}, "demo")
+        tried[precision] = (_step_seconds(Enhance(other)), other)
+    precision, (seconds, recipe) = min(tried.items(), key=lambda each: each[1][0])
     steps = int(minutes * 60 / seconds)
     if steps < 50:
         raise RunError(
@@ -79,7 +87,7 @@ def _planned(recipe: EnhanceRecipe, minutes: float) -> EnhanceRecipe:
             "few to learn anything. Give more --minutes."
         )
     steps = min(steps, 3000)
-    print(f"   {seconds:.2f} s a step on this machine: {steps} steps.")
+    print(f"   {seconds:.2f} s a step in {precision} on this machine: {steps} steps.")
     return changed(
         recipe,
         {
@@ -100,10 +108,13 @@ def _step_seconds(system: Enhance) -> float:
         torch.set_num_threads(system.recipe.training.threads)
     networks = system.build()
     optimizer = make_optimizer(list(networks.values()), system.recipe.optimizer)
+    dtype = AUTOCAST[system.recipe.training.precision]
     durations = []
     for step, batch in enumerate(Batches(system).stream(0, TIMED_STEPS + 1)):
         started = time.monotonic()
-        terms = system.terms("model", networks, batch, Moment(step, torch.Generator()))
+        moment = Moment(step, torch.Generator())
+        with torch.autocast("cpu", dtype, enabled=dtype is not None):
+            terms = system.terms("model", networks, batch, moment)
         torch.stack([value.mean() for value in terms.values()]).sum().backward()
         optimizer.step()
         durations.append(time.monotonic() - started)
