@@ -348,6 +348,43 @@ def test_a_critic_that_is_healthy_in_every_step_does_not_hide_a_generator_that_i
     assert len(guard.findings) == 1
 
 
+def test_a_refused_player_leaves_no_gradient_to_the_next_one():
+    torch.manual_seed(0)
+    players = {"g": nn.Linear(3, 3), "d": nn.Linear(3, 1)}
+    optimizers = {name: torch.optim.Adam(net.parameters(), 0.1) for name, net in players.items()}
+    guard = Guard(players, optimizers, veto=True)
+    refused = []
+    for step in range(6):
+        for name in ("d", "g"):
+            # Each player clears its own gradients only, as most adversarial loops do.
+            optimizers[name].zero_grad()
+            made = players["g"](batch(step))
+            loss = players["d"](made if name == "g" else made.detach()).square().mean()
+            bad = (step, name) == (2, "g")
+            (loss * (float("nan") if bad else 1.0)).backward()
+            if not guard.step(step, {name: loss}):
+                refused.append((step, name))
+                left = [p.grad for net in players.values() for p in net.parameters()]
+                assert left == [None] * 4
+                # An optimizer that steps all the same moves nothing.
+                before = bits(players[name].state_dict())
+                optimizers[name].step()
+                assert bits(players[name].state_dict()) == before
+            else:
+                optimizers[name].step()
+    assert refused == [(2, "g")]
+    assert only(guard).code == "WP302"
+
+
+def test_without_veto_gradients_are_left_to_the_loop():
+    model = network(Root())
+    guard = Guard(model, torch.optim.SGD(model.parameters(), 0.1))
+    terms = loss_terms(model(batch(0)))
+    total(terms).backward()
+    assert guard.step(0, terms)
+    assert all(parameter.grad is not None for parameter in model.parameters())
+
+
 def test_buffers_are_restored_even_if_inputs_are_not_remembered():
     model = nn.BatchNorm1d(3)
     guard = Guard(model, veto=True, remember=False)

@@ -5,7 +5,7 @@ and no buffer keeps a trace of it. Without veto nothing is refused and the host 
 except once every `read_every` steps.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -96,9 +96,10 @@ class Guard(Examined):
     ) -> bool:
         """Judge the gradients that exist now; True: go on with `optimizer.step()`.
 
-        False (only with veto): leave the weights alone and clear the gradients. Call it once
-        for each optimizer step; a generator and a critic share the number. With several
-        processes every rank gets the same answer, so every rank must call it each step.
+        False (only with veto): leave the weights alone; the gradients of all that is watched
+        are gone (None), those of other players too, into which this backward pass has flowed.
+        Call it once for each optimizer step; a generator and a critic share the number. With
+        several processes every rank gets the same answer, so every rank must call it each step.
 
         `terms` are the parts of the loss; `source` is what the network was given, where it has
         the shape of `reference`, and is compared with it at due steps; `batch` is saved if the
@@ -130,6 +131,8 @@ class Guard(Examined):
         self._recall.forget()
         self._tell(self._examiner.rows(fresh))
         self._tell(self._examiner.visit(step, accepted))
+        if not accepted:
+            _clear(parameters.values())
         return accepted
 
     def read(self) -> list[Finding]:
@@ -247,6 +250,13 @@ class Guard(Examined):
         elif self._recorder is not None and finding.severity is not Severity.INFO:
             finding = with_evidence(finding, **self._recorder.note(finding, rows))
         self.findings.append(finding)
+
+
+def _clear(parameters: Iterable[Tensor]) -> None:
+    # Of all players: one that clears only its own before its backward pass would leave this NaN in
+    # another's turn, whose step would then be refused for nothing. None, not 0: Adam moves on 0.
+    for parameter in parameters:
+        parameter.grad = None
 
 
 def _priority(row: Row, finding: Finding) -> int:
