@@ -65,6 +65,7 @@ def test_the_delay_of_what_a_validation_shows_counts_validations():
 def test_a_line_tells_fault_steps_delay_code_and_what_else_was_said():
     assert line(MADE).split() == [
         "a",
+        "step",
         "0",
         "5",
         "8",
@@ -76,9 +77,12 @@ def test_a_line_tells_fault_steps_delay_code_and_what_else_was_said():
         "WP302",
     ]
     blind = dataclasses.replace(MADE, found=())
-    assert line(blind).split() == ["a", "0", "5", "-", "-", "-", "-", "none"]
+    assert line(blind).split() == ["a", "step", "0", "5", "-", "-", "-", "-", "none"]
     assert healthy_line(MADE).endswith("WP302 at 6: so; WP301 at 9: so")
-    assert summary([MADE, blind]).startswith("1 of 2 faults found and named right, 1 above INFO")
+    assert summary([MADE, blind]).splitlines() == [
+        "1 of 2 faults found and named right, 1 above INFO",
+        "delay of step faults: median 3, at most 3 steps",
+    ]
 
 
 def test_jobs_are_every_fault_with_every_seed_and_hosts_with_every_rate():

@@ -257,6 +257,22 @@ def test_a_frozen_weight_that_decays_is_named(declared):
     assert finding.evidence["count"] == 2
 
 
+@pytest.mark.parametrize("frozen_at", [5, 13, 100])
+def test_a_weight_that_moves_after_it_was_frozen_is_named_at_that_step(frozen_at):
+    model = perceptron()
+    optimizer = torch.optim.Adam(model.parameters(), 3e-3)
+    guard = Guard(model, optimizer)
+    for step in range(frozen_at + 2):
+        if step == frozen_at:
+            model[0].requires_grad_(False)
+        optimizer.zero_grad(set_to_none=False)
+        terms = square(model, step)
+        terms["square"].backward()
+        guard.step(step, terms)
+        optimizer.step()
+    assert [(each.code, each.step) for each in found(guard)] == [("WP116", frozen_at)]
+
+
 def test_an_average_or_codebook_that_a_forward_pass_moves_is_not_meant_by_frozen():
     class Averaging(nn.Module):
         def __init__(self):

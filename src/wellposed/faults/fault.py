@@ -23,7 +23,9 @@ class Fault:
     """The codes that name it right."""
     since: ClassVar[int] = 0
     """First step or (`shows` = "validation") number of the first validation that can show it."""
-    shows: ClassVar[Literal["step", "validation"]] = "step"
+    shows: ClassVar[Literal["step", "lasting", "validation"]] = "step"
+    """Where its evidence is: complete in a step, in steps that agree more often than by chance
+    (docs/faults.md derives how many that takes), or in a validation."""
     host: ClassVar[str] = "enhance"
     """Name of the host system, see `hosts`."""
     changes: ClassVar[Changes] = {}

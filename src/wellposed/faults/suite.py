@@ -57,7 +57,8 @@ def run_all(jobs: Sequence[Job], workers: int) -> Iterator[Trial]:
 
 
 COLUMNS = (
-    f"{'fault':<28}{'seed':>5}{'injected':>10}{'found':>7}{'delay':>7}  {'code':<7}{'named':<7}"
+    f"{'fault':<28}{'shows':<12}{'seed':>4}{'injected':>10}{'found':>7}{'delay':>7}  "
+    f"{'code':<16}{'named':<7}"
 )
 
 
@@ -72,7 +73,7 @@ def line(trial: Trial) -> str:
     others = sorted({each.code for each in trial.alarms} - set(trial.codes))
     also = f"also {', '.join(others)}" if others and trial.right else ""
     return (
-        f"{trial.fault:<28}{trial.seed:>5}{unit + str(trial.since):>10}{told:>7}{delay:>7}  "
+        f"{trial.fault:<28}{trial.shows:<12}{trial.seed:>4}{unit + str(trial.since):>10}{told:>7}{delay:>7}  "
         f"{found.code if found else '-':<7}{grave or '-':<9}{trial.verdict:<7}{also}"
     ).rstrip()
 
@@ -84,15 +85,16 @@ def healthy_line(trial: Trial) -> str:
 
 
 def summary(trials: Iterable[Trial]) -> str:
-    """How many faults were named right, and the median delays."""
+    """How many faults were named right, and the median delays by where the evidence is."""
     trials = list(trials)
     right = [each for each in trials if each.verdict == "right"]
     grave = sum(each.severity != Severity.INFO for each in right)
     lines = [f"{len(right)} of {len(trials)} faults found and named right, {grave} above INFO"]
-    for shows in ("step", "validation"):
+    for shows, unit in (("step", "step"), ("lasting", "step"), ("validation", "validation")):
         delays = [each.delay for each in right if each.shows == shows and each.delay is not None]
         if delays:
-            lines.append(f"median delay of {shows} faults: {median(delays):g} {shows}s")
+            told = f"median {median(delays):g}, at most {max(delays)} {unit}s"
+            lines.append(f"delay of {shows} faults: {told}")
     return "\n".join(lines)
 
 

@@ -9,6 +9,7 @@ class CodebookCollapse(Fault):
     """All codes but one start far away from every latent: none of them is ever chosen."""
 
     codes = ("WP119",)
+    shows = "lasting"
     host = "coder"
 
     @torch.no_grad()

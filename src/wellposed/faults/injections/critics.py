@@ -24,6 +24,7 @@ class CriticConstant(Fault):
     """A critic that says the same to everything: its last layer is zero and learns nothing."""
 
     codes = ("WP108",)
+    shows = "lasting"
     host = "duel"
 
     def build(self, networks):
@@ -37,6 +38,7 @@ class CriticNeverWrong(Fault):
     """A critic that knows real examples by an offset, behind a sigmoid that saturates."""
 
     codes = ("WP109",)
+    shows = "lasting"
     host = "duel"
     changes: ClassVar[Changes] = {"training.steps": 224, "validation.every": 112}
 

@@ -39,6 +39,7 @@ class LateTargets(Fault):
     """Targets of the training that lag 5 ms behind their inputs."""
 
     codes = ("WP414",)
+    shows = "lasting"
     samples: ClassVar[int] = 40
 
     def item(self, item, split, index):
@@ -54,6 +55,7 @@ class OtherTargets(Fault):
     """Every target belongs to the next item of its batch."""
 
     codes = ("WP415",)
+    shows = "lasting"
 
     def batch(self, batch):
         """Move the clean side by one item."""

@@ -12,6 +12,7 @@ class TermTimesFifteen(Fault):
     """The level term weighs fifteen times as much, more than all others together."""
 
     codes = ("WP204",)
+    shows = "lasting"
     changes: ClassVar[Changes] = {"loss.level": 15 * 0.3}
 
 
@@ -19,6 +20,7 @@ class TermNeverComputed(Fault):
     """A term with a weight in the recipe that nobody computes."""
 
     codes = ("WP106",)
+    shows = "lasting"
 
     def weights(self, weights):
         """Weigh one more."""
@@ -29,6 +31,7 @@ class TermWithoutWeight(Fault):
     """A term that is computed, logged, and has the weight 0."""
 
     codes = ("WP106",)
+    shows = "lasting"
     changes: ClassVar[Changes] = {"loss.level": 0.0}
 
 
@@ -36,6 +39,7 @@ class DetachedTerm(Fault):
     """A term that is cut off from the graph: it counts in the loss and moves nothing."""
 
     codes = ("WP106",)
+    shows = "lasting"
 
     def terms(self, terms, batch, moment):
         """Detach it."""
@@ -46,6 +50,7 @@ class OneItemTimesFiveHundred(Fault):
     """The quietest item of every batch counts five hundred times as much as the others."""
 
     codes = ("WP314",)
+    shows = "lasting"
 
     def terms(self, terms, batch, moment):
         """Weigh it."""
@@ -58,6 +63,7 @@ class LossGrows(Fault):
     """A loss that doubles with every step from step 64 on, as a gain inside a loop makes it."""
 
     codes = ("WP318",)
+    shows = "lasting"
     since = 64
     changes: ClassVar[Changes] = {"training.steps": 160, "validation.every": 80}
 

@@ -21,10 +21,10 @@ class LeftOutOfOptimizer(Fault):
 
 
 class FrozenThatMoves(Fault):
-    """A layer frozen after the first step, whose zeroed gradients let its momentum go on."""
+    """A layer frozen in the middle, whose zeroed gradients let its momentum go on."""
 
     codes = ("WP116",)
-    since = 1
+    since = 21
 
     def ready(self):
         """Clear gradients by zeros."""
@@ -46,6 +46,7 @@ class DetachedBranch(Fault):
     """A layer whose output is cut off from the graph: nothing before it can learn."""
 
     codes = ("WP114",)
+    shows = "lasting"
 
     def ready(self):
         """Detach what the band split gives."""
@@ -57,6 +58,7 @@ class RateTooSmall(Fault):
     """A learning rate of a thousandth: the weights cannot arrive before the run ends."""
 
     codes = ("WP104",)
+    shows = "lasting"
     changes: ClassVar[Changes] = {"optimizer.learning_rate": 3e-6}
 
 
@@ -64,6 +66,7 @@ class RateTooLarge(Fault):
     """A learning rate of a thousand times as much: every step destroys the weights."""
 
     codes = ("WP117",)
+    shows = "lasting"
     changes: ClassVar[Changes] = {"optimizer.learning_rate": 3.0, "schedule.warmup_steps": 0}
 
 

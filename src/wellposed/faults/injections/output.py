@@ -23,6 +23,7 @@ class ConstantOffset(OutputFault):
     """An output with an offset of a tenth of full scale."""
 
     codes = ("WP308",)
+    shows = "lasting"
 
     def made(self, estimate):
         """Add it."""
@@ -33,6 +34,7 @@ class ClippedOutput(OutputFault):
     """An output brought to a level of full scale, whatever the input's level, and clipped there."""
 
     codes = ("WP309",)
+    shows = "lasting"
 
     def made(self, estimate):
         """Normalise and clip."""
@@ -44,6 +46,7 @@ class SilentOutput(OutputFault):
     """An output that is silent whatever comes in."""
 
     codes = ("WP118",)
+    shows = "lasting"
 
     def made(self, estimate):
         """Multiply by zero."""
@@ -73,4 +76,5 @@ class ClampIdle(ClampFault):
     """A clamp so wide that nothing ever reaches it."""
 
     codes = ("WP306",)
+    shows = "lasting"
     limit = 1e6

@@ -1,6 +1,7 @@
 """WP116: a parameter that is frozen is moved by an optimizer all the same.
 
-Signal: a sample of its entries right before and right after a step. Threshold E: one bit. Nothing
+Signal: a sample of its entries right before and right after a step, at close looks and in the first
+step in which it has a gradient without requiring one. Threshold E: one bit. Nothing
 but the optimizer acts in between, so averages and codebooks that a forward pass updates are not
 meant. A sample proves that a parameter moved; it may miss that one did. FAIL where the plan freezes
 it by name; WARN where it does not require grad and an optimizer with a stale gradient, momentum or

@@ -1,7 +1,8 @@
 """How far each optimizer moves its weights in one step, relative to their length.
 
 Read from a sample of entries right before and right after the optimizer at close looks. A frozen
-parameter that an optimizer moves shows here, too.
+parameter that an optimizer moves shows here, too: at close looks, and in the first step in which
+one has a gradient although it requires none (an optimizer leaves alone what has none).
 """
 
 import math
@@ -45,8 +46,10 @@ class Motion:
     def __init__(self, watched: Watched) -> None:
         self._watched = watched
         self._looks = Looks(watched)
+        self._now: int | None = None
         self._armed: int | None = None
         self._again = False
+        self._known: set[str] = set()
         self._before: dict[str, _Before] = {}
         self._moved: dict[str, dict[str, float]] = {}
         self._thawed: dict[str, dict[str, float]] = {}
@@ -55,27 +58,37 @@ class Motion:
     def visit(self, step: int, accepted: bool) -> Iterable[tuple[str, Record]]:
         """What the optimizers did since the look began; then perhaps begin another one."""
         found = []
-        if step != self._armed and self._armed is not None:
+        if step != self._now and self._now is not None:
             for kind, table in (("motion", self._moved), ("frozen", self._thawed)):
                 if table:
-                    found.append((kind, Record(self._armed, table)))
-            # A step longer than the weight: was the next one, too?
-            self._again = any(each.get("step", 0.0) > 1 for each in self._moved.values())
+                    found.append((kind, Record(self._now, table)))
+            if self._armed is not None:
+                # A step longer than the weight: was the next one, too?
+                self._again = any(each.get("step", 0.0) > 1 for each in self._moved.values())
             self._armed, self._moved, self._thawed = None, {}, {}
-        self._before = {}
+        self._now, self._before = step, {}
         if self._looks.visit(step) or (self._again and self._armed is None):
             self._armed, self._again = step, False
         self._around.visit()
         return found
 
     def before(self, name: str, optimizer: Optimizer) -> None:
-        """Sample the weights of an optimizer, once in a look."""
-        if self._armed is None or name in self._moved:
+        """Sample the weights of an optimizer, once in a look; else what was frozen just now."""
+        if name in self._moved:
+            return
+        fed = [p for group in optimizer.param_groups for p in group["params"] if _is_fed(p)]
+        if self._armed is None and not fed:
             return
         known = {id(each): own for own, each in self._watched.named().items()}
+        new = {known.get(id(p), "") for p in fed} - self._known
+        self._known |= new
+        if self._armed is None and not new:
+            return
         names, parameters, rate = [], [], 0.0
         for group in optimizer.param_groups:
             used = [p for p in group["params"] if p.is_floating_point() and p.numel()]
+            if self._armed is None:
+                used = [p for p in used if _is_fed(p)]
             taken = [p for p in used if self._concerns(known.get(id(p), ""), p)]
             names += [known.get(id(p), "") for p in taken]
             parameters += taken
@@ -104,6 +117,8 @@ class Motion:
                     steps.append(moved / length)
                 reach = moved / length * math.sqrt(smaller) if length > 0 else math.inf
                 reaches.append((reach, parameter.numel()))
+        if self._armed is None:
+            return
         self._moved[name] = {"weights": float(len(reaches)), "zero": float(zero), "lr": begun.rate}
         if reaches:
             self._moved[name]["reach"] = _middle(reaches)
@@ -114,8 +129,10 @@ class Motion:
         """What the next visit will report, as JSON values."""
         return {
             "looks": self._looks.state(),
+            "now": self._now,
             "armed": self._armed,
             "again": self._again,
+            "known": sorted(self._known),
             "moved": self._moved,
             "thawed": self._thawed,
         }
@@ -123,6 +140,7 @@ class Motion:
     def load(self, state: Mapping[str, Any]) -> None:
         """Take over what `state` returned."""
         self._looks.load(state["looks"])
+        self._now, self._known = state["now"], set(state["known"])
         self._armed, self._again, self._before = state["armed"], state["again"], {}
         self._moved, self._thawed = dict(state["moved"]), dict(state["thawed"])
 
@@ -144,6 +162,11 @@ class Motion:
 def instrument(watched: Watched) -> Motion:
     """Made for every guard; without optimizers it sees nothing."""
     return Motion(watched)
+
+
+def _is_fed(parameter: Tensor) -> bool:
+    """Whether it has a gradient although it requires none: what is left from before it froze."""
+    return not parameter.requires_grad and parameter.grad is not None
 
 
 def _middle(reaches: list[tuple[float, int]]) -> float:
