@@ -73,7 +73,8 @@ def line(trial: Trial) -> str:
     others = sorted({each.code for each in trial.alarms} - set(trial.codes))
     also = f"also {', '.join(others)}" if others and trial.right else ""
     return (
-        f"{trial.fault:<28}{trial.shows:<12}{trial.seed:>4}{unit + str(trial.since):>10}{told:>7}{delay:>7}  "
+        f"{trial.fault:<28}{trial.shows:<12}{trial.seed:>4}"
+        f"{unit + str(trial.since):>10}{told:>7}{delay:>7}  "
         f"{found.code if found else '-':<7}{grave or '-':<9}{trial.verdict:<7}{also}"
     ).rstrip()
 
