@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("wellposed.cli.train:train", "train a system: wellposed train enhance"),
     "resume": ("wellposed.cli.train:resume", "go on with a stopped run, bit for bit"),
     "evaluate": ("wellposed.cli.evaluate:evaluate", "score a run on scenes or on file pairs"),
+    "compare": ("wellposed.cli.compare:compare_models", "where two models part: compare RUN RUN"),
     "enhance": ("wellposed.cli.enhance:enhance", "remove noise from audio files"),
     "report": ("wellposed.cli.look:report", "write the report page of a run"),
     "export": ("wellposed.cli.export:export", "copy a run's best weights to give them away"),

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import tyro
 
-from wellposed.engine.recipe import changed
 from wellposed.errors import DataError
 from wellposed.metrics.catalogue import require_packages, speech_names
+from wellposed.systems.enhance.comparison import scenes_to_score
 from wellposed.systems.enhance.evaluation import evaluate as score
 from wellposed.systems.enhance.loading import find_weights, recipe_of
-from wellposed.systems.enhance.pairs import FolderPairs, Pair, scene_pairs
-from wellposed.systems.enhance.system import Enhance
+from wellposed.systems.enhance.pairs import FolderPairs, Pair
 from wellposed.systems.enhance.use import Enhancer
 
 NOISY = "noisy"
@@ -68,17 +67,7 @@ def _pairs(options: Evaluate) -> tuple[Iterable[Pair], int]:
     if options.model == NOISY and data is None:
         raise DataError("evaluate noisy: give --data, a folder with clean/ and noisy/.")
     recipe = recipe_of(find_weights(None if options.model == NOISY else options.model))
-    if data is not None:
-        recipe = changed(recipe, {"data.path": str(data.resolve())}, "--data")
-    system = Enhance(recipe)
-    scenes = (system.scenes.scene("test", n) for n in range(options.scenes))
-    triples = (
-        (f"scene-{n:04d}", scene.noisy, scene.clean)
-        for n, scene in enumerate(scenes)
-        # Without speech there is no score to compute; such scenes are for training.
-        if not scene.facts["absent"]
-    )
-    return list(scene_pairs(triples, recipe.scenes.rate)), recipe.scenes.rate
+    return scenes_to_score(recipe, options.scenes, data), recipe.scenes.rate
 
 
 def _default_names(rate: int) -> tuple[str, ...]:
