@@ -106,9 +106,9 @@ def _planned(recipe: EnhanceRecipe, minutes: float) -> EnhanceRecipe:
             "schedule.warmup_steps": steps // 10,
             # A memory of a twentieth of the run, where 200 steps would remember its start.
             "average.decay": min(recipe.average.decay, 1 - 20 / steps),
-            "validation.every": max(steps // 4, 1),
+            "validation.every": -(-steps // 4),
             "validation.scenes": 16,
-            "training.checkpoint_every": max(steps // 4, 1),
+            "training.checkpoint_every": -(-steps // 4),
         },
         "demo",
     )
