@@ -1,0 +1,77 @@
+"""Vector quantization in a few dimensions, looked up by direction.
+
+Form of descript-audio-codec (Kumar et al., arXiv:2306.06546, section 3.2; Yu et al.,
+arXiv:2110.04627): a projection to 8 dimensions, the code with the largest cosine, the code as it
+is (not normalised) projected back. Beyond it: a k-means start and revival of dead codes.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from wellposed.nn.causal import CausalConv, Kernel, Tape
+from wellposed.nn.quantizers.kmeans import kmeans, main_directions
+from wellposed.nn.quantizers.stage import Stage, Staged, drawn, rows_of
+
+
+class FactorisedStage(Stage):
+    """A book of `size` codes of `dims` numbers that is learned by gradient."""
+
+    learned = True
+    stride, dilation, past = 1, 1, 0
+
+    def __init__(self, width: int, size: int, dims: int) -> None:
+        """Draw projections and codes; `start` makes them fit."""
+        super().__init__(size)
+        self.inward = CausalConv(width, dims, 1, bias=False)
+        # Without bias: the zero code must stand for zero.
+        self.outward = CausalConv(dims, width, 1, bias=False)
+        self.book = nn.Parameter(torch.randn(size, dims))
+
+    def kernel(self) -> Kernel:
+        """Directions of all codes but that of zero: their product with a vector ranks them."""
+        return Kernel(functional.normalize(self.book[1:].detach(), dim=-1)[:, :, None], None)
+
+    def project(self, residual: Tensor, tape: Tape) -> Tensor:
+        """Project to the dimensions of the book."""
+        return self.inward(residual, tape)
+
+    def forward(self, projected: Tensor, tape: Tape) -> Staged:
+        """Look up the nearest direction."""
+        codes = tape.convolve(self, projected.detach()).argmax(1) + 1
+        chosen = self._rows(codes, tape)
+        passed = chosen.detach() + (projected - projected.detach())
+        return Staged(codes, chosen, self.outward(passed, tape))
+
+    def value(self, codes: Tensor, tape: Tape) -> Tensor:
+        """Project the codes back."""
+        return self.outward(self._rows(codes, tape), tape)
+
+    def _rows(self, codes: Tensor, tape: Tape) -> Tensor:
+        rows = functional.embedding(codes, self.book) * (codes > 0)[..., None]
+        # Settled float32 rows are exact in float64, the arithmetic of an exact tape.
+        return tape.settle(rows.transpose(1, 2))
+
+    @torch.no_grad()
+    def start(self, residual: Tensor, generator: torch.Generator) -> Tensor:
+        """Project onto the directions of most power, put the codes at centres of k-means."""
+        directions = main_directions(residual, self.book.shape[1])
+        self.inward.assign(directions[:, :, None])
+        self.outward.assign(directions.T[:, :, None])
+        rows = residual @ directions.T
+        self.book[1:] = kmeans(rows, self.size - 1, generator, cosine=True)
+        nearest = (rows @ functional.normalize(self.book[1:], dim=-1).T).argmax(-1) + 1
+        self.share.copy_(torch.bincount(nearest, minlength=self.size) / len(nearest))
+        return self.book[nearest] @ directions
+
+    @torch.no_grad()
+    def learn(
+        self, projected: Tensor, codes: Tensor, counted: Tensor, generator: torch.Generator
+    ) -> None:
+        """Count, and put dead codes where vectors of this step are."""
+        self.count(codes, counted)
+        rows, dead = rows_of(projected, counted), self.dead()
+        if len(dead) and len(rows):
+            self.book[dead] = drawn(rows, len(dead), generator).to(self.book)
+            # As if used evenly: it takes log(10) memories of disuse until it is dead again.
+            self.share[dead] = 1 / self.size

@@ -1,0 +1,76 @@
+"""Finite scalar quantization: a grid instead of a book; no code can die, none is learned.
+
+Mentzer et al., arXiv:2309.15505. Levels are odd, so that zero is on the grid.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from wellposed.nn.causal import CausalConv, Tape
+from wellposed.nn.quantizers.kmeans import main_directions
+from wellposed.nn.quantizers.stage import Stage, Staged
+
+
+class ScalarStage(Stage):
+    """`levels[i]` values from -1 to 1 along each projected dimension, the code their number."""
+
+    pulls = False
+    place: Tensor
+
+    def __init__(self, width: int, levels: tuple[int, ...]) -> None:
+        """Draw the projections. Raises ValueError: levels that are even or below 3."""
+        if not levels or any(level < 3 or level % 2 == 0 for level in levels):
+            raise ValueError(f"levels {levels}: wanted odd numbers of 3 or more, zero among them")
+        super().__init__(math.prod(levels))
+        self.levels = levels
+        self.inward = CausalConv(width, len(levels), 1, bias=False)
+        self.outward = CausalConv(len(levels), width, 1, bias=False)
+        places = [math.prod(levels[:number]) for number in range(len(levels))]
+        self.register_buffer("place", torch.tensor(places), persistent=False)
+
+    def project(self, residual: Tensor, tape: Tape) -> Tensor:
+        """Project to the dimensions of the grid and bend into its range."""
+        return torch.tanh(self.inward(residual, tape))
+
+    def forward(self, projected: Tensor, tape: Tape) -> Staged:
+        """Round every dimension."""
+        half = self._half(projected)
+        steps = (projected.detach() * half).round()
+        chosen = tape.settle(steps / half)
+        passed = chosen + (projected - projected.detach())
+        number = ((steps + half).long() * self.place[:, None]).sum(1)
+        # The number of the middle of all is the code 0.
+        codes = (number - self.size // 2) % self.size
+        return Staged(codes, chosen, self.outward(passed, tape))
+
+    def value(self, codes: Tensor, tape: Tape) -> Tensor:
+        """Project the grid's values back."""
+        number = (codes + self.size // 2) % self.size
+        levels = torch.tensor(self.levels, device=codes.device)[:, None]
+        steps = number[:, None] // self.place[:, None] % levels
+        half = self._half(self.outward.direction)
+        values = tape.settle((steps - levels // 2) / half)
+        return self.outward(values, tape)
+
+    def _half(self, like: Tensor) -> Tensor:
+        levels = torch.tensor(self.levels, dtype=like.dtype, device=like.device)
+        return ((levels - 1) / 2)[:, None]
+
+    @torch.no_grad()
+    def start(self, residual: Tensor, generator: torch.Generator) -> Tensor:
+        """Project onto the directions of most power, so that one standard deviation is 0.8.
+
+        A Gaussian of that deviation within tanh uses all levels of a dimension nearly alike.
+        """
+        directions = main_directions(residual, len(self.levels))
+        spread = (residual @ directions.T).square().mean(0).sqrt().clamp(min=1e-6)
+        self.inward.assign((directions * (0.8 / spread)[:, None])[:, :, None])
+        bent = torch.tanh(residual @ directions.T * (0.8 / spread))
+        half = self._half(bent)[:, 0]
+        values = (bent * half).round() / half
+        # Back by least squares: what the values say best about the residual.
+        back = torch.linalg.lstsq(values, residual).solution
+        self.outward.assign(back.T[:, :, None] + 1e-9)
+        return values @ back

@@ -1,0 +1,263 @@
+"""The codec network: encoder, quantizer, decoder; offline and as a stream, with the same bits.
+
+Form of SoundStream (arXiv:2107.03312) and descript-audio-codec (arXiv:2306.06546), with these
+changes that the tests rest on: nothing is padded on the right and nothing is a statistic over
+time, so output samples of a frame depend on input up to the end of that frame (20 ms) and on
+nothing later; the output is as long as the input and not delayed; digital silence has code 0 in
+all stages and decodes to exact zeros; use is in exact arithmetic (`nn.exact`), hence the same codes
+and samples for every cut into pieces.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from wellposed.nn.causal import (
+    CausalConv,
+    CausalUpsample,
+    ResidualUnit,
+    Snake,
+    Tape,
+    Whole,
+    bounded,
+)
+from wellposed.nn.exact import Stream
+from wellposed.nn.quantizers import EmaStage, FactorisedStage, ResidualQuantizer, ScalarStage, Stage
+from wellposed.systems.codec.recipe import FIRST_STRIDES, FRAMES_PER_SECOND, STRIDES, Model
+
+SILENT = 2.0**-17
+"""Largest sample of a silent frame: a quarter of a step of 16 bits, -102 dBFS."""
+SPEECH = 0.1
+"""Level at which an untrained decoder begins: -20 dBFS, a usual one of speech."""
+PIECE_FRAMES = 50
+"""Frames coded at once: 1 s keeps the memory of a long file small. No bit depends on it."""
+
+
+class Estimate(NamedTuple):
+    """What a forward pass makes of `(batch, time)`."""
+
+    wave: Tensor
+    """`(batch, time)`, within full scale."""
+    codes: Tensor
+    """int64 `(batch, stages, frames)`, -1 where a stage was left out."""
+    latent: Tensor
+    """What was quantized, `(batch, width, frames)`."""
+    quantized: Tensor
+    """What the decoder was given, of the same shape."""
+    commitment: Tensor
+    """`(batch,)`"""
+    codebook: Tensor
+    """`(batch,)`"""
+
+
+@dataclass
+class EncoderState:
+    """What the encoder remembers of a stream of `(batch, time)`."""
+
+    tape: Stream = field(default_factory=Stream)
+
+
+@dataclass
+class DecoderState:
+    """What the decoder remembers of a stream."""
+
+    tape: Stream = field(default_factory=Stream)
+
+
+class Codec(nn.Module):
+    """Waveform `(batch, time)` at `rate` to codes and back, 50 frames a second."""
+
+    def __init__(self, recipe: Model, rate: int) -> None:
+        """Build the network of `recipe`. Raises ValueError: a rate without strides."""
+        super().__init__()
+        if rate not in FIRST_STRIDES:
+            raise ValueError(f"{rate} Hz: wanted one of {', '.join(map(str, FIRST_STRIDES))} Hz")
+        strides = (FIRST_STRIDES[rate], *STRIDES)
+        self.rate, self.hop = rate, rate // FRAMES_PER_SECOND
+        self.encoder = Encoder(recipe.encoder_channels, strides, recipe.dilations, recipe.latent)
+        self.quantizer = ResidualQuantizer([_stage(recipe) for _ in range(recipe.stages)])
+        self.decoder = Decoder(recipe.decoder_channels, strides, recipe.dilations, recipe.latent)
+
+    @property
+    def books(self) -> tuple[int, ...]:
+        """Number of codes of every stage; code 0 of all of them is silence."""
+        return self.quantizer.books
+
+    @property
+    def lookahead(self) -> int:
+        """Samples beyond an output sample that it may depend on: the rest of its frame."""
+        return self.hop - 1
+
+    def frames(self, samples: int) -> int:
+        """Frames of a signal: the last one may be cut short."""
+        return -(-samples // self.hop)
+
+    def forward(
+        self,
+        wave: Tensor,
+        stages: int | Tensor | None = None,
+        *,
+        generator: torch.Generator | None = None,
+        quantize: bool = True,
+    ) -> Estimate:
+        """Code and decode with the first `stages` (one number, or one an item; None: all).
+
+        In training mode with a generator the books learn. `quantize=False`: the decoder gets the
+        latents as they are. Raises ValueError: no samples.
+        """
+        samples = wave.shape[-1]
+        framed = self._framed(wave)
+        latent = self.encoder(framed[:, None], Whole()).float()
+        audible = self._audible(framed)
+        if quantize:
+            counts = torch.as_tensor(len(self.books) if stages is None else stages)
+            counts = counts.to(wave.device).expand(len(wave))
+            with torch.autocast(wave.device.type, enabled=False):
+                made = self.quantizer(latent, counts, audible, generator)
+            passed, codes = made.value, made.codes
+            commitment, codebook = made.commitment, made.codebook
+        else:
+            passed = latent * audible[:, None]
+            codes = torch.full((len(wave), 0, latent.shape[-1]), -1, device=wave.device)
+            commitment = codebook = latent.new_zeros(len(wave))
+        out = bounded(self.decoder(passed, Whole()).float())[:, 0, :samples]
+        return Estimate(out, codes, latent, passed, commitment, codebook)
+
+    @torch.no_grad()
+    def encode(self, wave: Tensor) -> Tensor:
+        """Codes `(batch, stages, frames)` of `(batch, time)`. Raises ValueError: no samples."""
+        state = self.encoder_state()
+        pieces = self._framed(wave).split(PIECE_FRAMES * self.hop, -1)
+        return torch.cat([self.encode_step(piece, state) for piece in pieces], -1)
+
+    @torch.no_grad()
+    def decode(self, codes: Tensor, samples: int) -> Tensor:
+        """Waveform `(batch, samples)` of codes `(batch, stages, frames)`, float32.
+
+        Fewer stages than the network has give the coarser sound. Raises ValueError: codes outside
+        of their book, or another number of frames than `samples` needs.
+        """
+        if samples < 1 or codes.shape[-1] != self.frames(samples):
+            raise ValueError(
+                f"{codes.shape[-1]} frames for {samples} samples; wanted {self.frames(samples)} "
+                "frames, and a sample at least"
+            )
+        state = self.decoder_state()
+        pieces = codes.split(PIECE_FRAMES, -1)
+        return torch.cat([self.decode_step(piece, state) for piece in pieces], -1)[:, :samples]
+
+    def encoder_state(self) -> EncoderState:
+        """Begin a stream to encode; the network must not change until its end."""
+        return EncoderState()
+
+    @torch.no_grad()
+    def encode_step(self, wave: Tensor, state: EncoderState) -> Tensor:
+        """Codes `(batch, stages, frames)` of the next `(batch, frames * hop)` samples.
+
+        Raises ValueError: a piece that does not end with a frame.
+        """
+        if wave.shape[-1] % self.hop or not wave.shape[-1]:
+            raise ValueError(f"{wave.shape[-1]} samples: wanted whole frames of {self.hop}")
+        tape = state.tape
+        settled = tape.settle(wave)[:, None]
+        latent = self.encoder(settled, tape)
+        return self.quantizer.encode(latent, self._audible(wave), tape)
+
+    def decoder_state(self) -> DecoderState:
+        """Begin a stream to decode; the network must not change until its end."""
+        return DecoderState()
+
+    @torch.no_grad()
+    def decode_step(self, codes: Tensor, state: DecoderState) -> Tensor:
+        """Return the samples `(batch, frames * hop)` of the next frames' codes, float32."""
+        latent = state.tape.settle(self.quantizer.decode(codes, state.tape))
+        wave = self.decoder(latent, state.tape)[:, 0]
+        return wave.clamp(-1.0, 1.0).float()
+
+    def _framed(self, wave: Tensor) -> Tensor:
+        samples = wave.shape[-1]
+        if samples < 1:
+            raise ValueError("a signal without samples has no code")
+        return functional.pad(wave, (0, self.frames(samples) * self.hop - samples))
+
+    def _audible(self, framed: Tensor) -> Tensor:
+        """Whether each frame of `(batch, frames * hop)` has a sound in it."""
+        return framed.unflatten(-1, (-1, self.hop)).abs().amax(-1) > SILENT
+
+
+class Encoder(nn.Module):
+    """Waveform `(batch, 1, frames * hop)` to latents `(batch, latent, frames)`."""
+
+    def __init__(
+        self,
+        channels: tuple[int, ...],
+        strides: tuple[int, ...],
+        dilations: tuple[int, ...],
+        latent: int,
+    ) -> None:
+        """Make a level of residual units for every stride."""
+        super().__init__()
+        gain = _gain(strides, dilations)
+        layers: list[nn.Module] = [CausalConv(1, channels[0], 7)]
+        for width, following, stride in zip(channels, channels[1:], strides, strict=False):
+            layers += [ResidualUnit(width, dilation, gain=gain) for dilation in dilations]
+            layers += [Snake(width), CausalConv(width, following, 2 * stride, stride=stride)]
+        layers += [Snake(channels[-1]), CausalConv(channels[-1], latent, 3)]
+        self.layers = nn.ModuleList(layers)
+
+    def forward(self, x: Tensor, tape: Tape) -> Tensor:
+        """Encode."""
+        return _through(self.layers, x, tape)
+
+
+class Decoder(nn.Module):
+    """Latents `(batch, latent, frames)` to a waveform `(batch, 1, frames * hop)`, not bounded.
+
+    No layer has a bias: zero latents become exact silence.
+    """
+
+    def __init__(
+        self,
+        channels: tuple[int, ...],
+        strides: tuple[int, ...],
+        dilations: tuple[int, ...],
+        latent: int,
+    ) -> None:
+        """Make the levels of the encoder in reverse."""
+        super().__init__()
+        gain = _gain(strides, dilations)
+        layers: list[nn.Module] = [CausalConv(latent, channels[-1], 3, bias=False)]
+        steps = zip(channels[::-1], channels[-2::-1], strides[::-1], strict=False)
+        for width, following, stride in steps:
+            layers += [Snake(width), CausalUpsample(width, following, stride, bias=False)]
+            layers += [
+                ResidualUnit(following, dilation, bias=False, gain=gain) for dilation in dilations
+            ]
+        layers += [Snake(channels[0]), CausalConv(channels[0], 1, 7, bias=False, gain=SPEECH)]
+        self.layers = nn.ModuleList(layers)
+
+    def forward(self, x: Tensor, tape: Tape) -> Tensor:
+        """Decode."""
+        return _through(self.layers, x, tape)
+
+
+def _through(layers: nn.ModuleList, x: Tensor, tape: Tape) -> Tensor:
+    for layer in layers:
+        x = layer(x, tape)
+    return x
+
+
+def _gain(strides: tuple[int, ...], dilations: tuple[int, ...]) -> float:
+    """Gain of what a unit adds, so that all units in a row double the power."""
+    return (len(strides) * len(dilations)) ** -0.5
+
+
+def _stage(recipe: Model) -> Stage:
+    if recipe.quantizer == "factorised":
+        return FactorisedStage(recipe.latent, recipe.size, recipe.code_dims)
+    if recipe.quantizer == "ema":
+        return EmaStage(recipe.latent, recipe.size)
+    return ScalarStage(recipe.latent, recipe.levels)
