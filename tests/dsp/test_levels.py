@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from wellposed.dsp.levels import power_db, running_mean
+from wellposed.dsp.levels import continued_mean, power_db, running_mean
 
 
 @pytest.mark.parametrize(("length", "lookahead"), [(1, 0), (4, 0), (5, 2), (5, 4), (9, 3)])
@@ -39,3 +39,17 @@ def test_decibels_of_power_are_ten_times_the_logarithm():
     powers = torch.tensor([100.0, 1.0, 0.5, 0.0], dtype=torch.float64)
     wanted = [20.0, 0.0, -3.010299956639812, float("-inf")]
     assert power_db(powers).tolist() == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("length", [1, 2, 5, 250])
+@pytest.mark.parametrize("pieces", [[1] * 23, [3, 7, 1, 12], [23]])
+def test_a_mean_continued_piece_by_piece_is_that_of_the_whole_bit_for_bit(
+    length: int, pieces: list[int]
+):
+    values = torch.rand(2, 23, generator=torch.Generator().manual_seed(1))
+    state = torch.zeros(2, length - 1), torch.zeros(2, 1)
+    means = []
+    for piece in values.split(pieces, dim=1):
+        mean, state = continued_mean(piece, *state)
+        means.append(mean)
+    assert_close(torch.cat(means, 1), running_mean(values, length, 0), rtol=0, atol=0)

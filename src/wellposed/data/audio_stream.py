@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import soxr
+from numpy.typing import NDArray
 
 from wellposed.data.audio import Waveform, quantised, replacing, require_finite, storage
 
@@ -43,20 +44,48 @@ def resampled(
 
 
 def _changed(blocks: Iterable[Waveform], from_rate: int, to_rate: int) -> Iterator[Waveform]:
-    stream, channels = None, 0
+    stream = None
     for block in blocks:
-        if stream is None:
-            channels = len(block)
-            stream = soxr.ResampleStream(
+        stream = stream or RateStream(from_rate, to_rate, len(block))
+        for start in range(0, block.shape[1], _BLOCK):
+            yield stream.push(block[:, start : start + _BLOCK])
+    if stream is not None:
+        yield stream.flush()
+
+
+class RateStream:
+    """Changes the rate of a stream piece by piece, by soxr HQ; equal rates pass through.
+
+    Sample 0 stays at time 0: the filter's delay is a wait for output, not a shift of it. How many
+    samples a push gives is soxr's own affair.
+    """
+
+    def __init__(self, from_rate: int, to_rate: int, channels: int) -> None:
+        """Begin a stream of `channels` from `from_rate` to `to_rate` [Hz]."""
+        self.rates, self.channels = (from_rate, to_rate), channels
+        self._soxr = None
+        if from_rate != to_rate:
+            self._soxr = soxr.ResampleStream(
                 from_rate, to_rate, channels, dtype="float32", quality="HQ"
             )
-        for start in range(0, block.shape[1], _BLOCK):
-            part = np.ascontiguousarray(block[:, start : start + _BLOCK].T)
-            yield stream.resample_chunk(part).reshape(-1, channels).T
-    if stream is not None:
+
+    def push(self, block: Waveform) -> Waveform:
+        """Take (channels, time) and give what is ready."""
+        if self._soxr is None or not block.shape[1]:
+            return block
+        return self._shaped(self._soxr.resample_chunk(np.ascontiguousarray(block.T)))
+
+    def flush(self) -> Waveform:
+        """Give the rest, about a sample more than the input lasted; the stream is over."""
+        if self._soxr is None:
+            return np.zeros((self.channels, 0), np.float32)
         # soxr rounds the length of its output; so many zeros let it reach the next whole sample.
-        tail = np.zeros((-(-from_rate // to_rate) + 1, channels), np.float32)
-        yield stream.resample_chunk(tail, last=True).reshape(-1, channels).T
+        from_rate, to_rate = self.rates
+        tail = np.zeros((-(-from_rate // to_rate) + 1, self.channels), np.float32)
+        return self._shaped(self._soxr.resample_chunk(tail, last=True))
+
+    def _shaped(self, made: NDArray[np.float32]) -> Waveform:
+        return made.reshape(-1, self.channels).T
 
 
 @dataclass

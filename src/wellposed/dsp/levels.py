@@ -27,3 +27,22 @@ def running_mean(values: Tensor, length: int, lookahead: int) -> Tensor:
     total = functional.avg_pool1d(padded, length, stride=1)
     share = functional.avg_pool1d(exists, length, stride=1)
     return (total / share).squeeze(1)
+
+
+def continued_mean(
+    values: Tensor, past: Tensor, seen: Tensor
+) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """`running_mean` without lookahead, piece by piece: the same numbers, bit for bit.
+
+    `values` is `(batch, frames)` with at least one frame, `past` the `length - 1` values before
+    them (zeros before the first) and `seen` `(batch, 1)` how many of those there were. Returns
+    the means, and `past` and `seen` for the next piece. Every mean is summed afresh from
+    its window: a running sum would drift.
+    """
+    length, frames = past.shape[1] + 1, values.shape[1]
+    known = torch.cat((past, values), dim=1)
+    total = functional.avg_pool1d(known.unsqueeze(1), length, stride=1).squeeze(1)
+    counts = torch.arange(1, frames + 1, dtype=seen.dtype, device=seen.device) + seen
+    share = counts.clamp(max=length) / length
+    left = (seen + frames).clamp(max=length - 1)
+    return total / share, (known[:, frames:], left)

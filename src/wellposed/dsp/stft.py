@@ -73,8 +73,7 @@ class Stft:
         tail = self.frames(samples) * self.hop - samples
         padded = functional.pad(waveform, (lead, tail))
         framed = padded.unfold(-1, self.window, self.hop)
-        shape = self._shape(waveform)
-        return torch.fft.rfft(framed * (shape / shape.square().sum().sqrt()))
+        return torch.fft.rfft(framed * self.analysis_window(waveform))
 
     def inverse(self, spectrum: Tensor, samples: int) -> Tensor:
         """Overlap-add a complex `(..., frames, bins)` to `(..., samples)`.
@@ -82,9 +81,8 @@ class Stft:
         The exact inverse of `forward`; for a changed spectrum the signal whose transform is
         nearest to it in the least-squares sense (Griffin and Lim, 1984).
         """
-        shape = self._shape(spectrum.real)
-        scale = shape.square().sum().sqrt() * (2 * self.hop / self.window)
-        framed = torch.fft.irfft(spectrum, n=self.window) * (shape * scale)
+        window = self.synthesis_window(spectrum.real)
+        framed = torch.fft.irfft(spectrum, n=self.window) * window
         lead = framed.shape[:-2]
         frames = framed.shape[-2]
         total = (frames - 1) * self.hop + self.window
@@ -92,6 +90,16 @@ class Stft:
         summed = functional.fold(columns, (1, total), (1, self.window), stride=(1, self.hop))
         start = self.window - self.hop
         return summed.reshape(*lead, total)[..., start : start + samples]
+
+    def analysis_window(self, like: Tensor) -> Tensor:
+        """Window `(window,)` of unit energy, with the dtype and on the device of `like`."""
+        shape = self._shape(like)
+        return shape / shape.square().sum().sqrt()
+
+    def synthesis_window(self, like: Tensor) -> Tensor:
+        """Window `(window,)` that undoes `analysis_window` where frames overlap."""
+        shape = self._shape(like)
+        return shape * (shape.square().sum().sqrt() * (2 * self.hop / self.window))
 
     def _shape(self, like: Tensor) -> Tensor:
         shape = torch.hann_window(self.window, dtype=like.dtype, device=like.device)

@@ -40,6 +40,8 @@ class Path(nn.Module):
 
     half_size: int
     """Numbers per frame and band that one direction gives before the directions are joined."""
+    remembers: tuple[str, ...]
+    """Names of the parts of a state."""
 
     def __init__(self, axis: str, features: int, *, bidirectional: bool) -> None:
         """Raise ValueError for an axis that does not exist."""
@@ -113,6 +115,8 @@ class Path(nn.Module):
 class RecurrentPath(Path):
     """Path by an LSTM: `x + linear(lstm(norm(x)))`."""
 
+    remembers = Memory._fields
+
     def __init__(self, axis: str, features: int, hidden: int, *, bidirectional: bool) -> None:
         """Build the layer; `hidden` counts the units of one direction."""
         super().__init__(axis, features, bidirectional=bidirectional)
@@ -167,6 +171,8 @@ class RecurrentPath(Path):
 
 class StateSpacePath(Path):
     """Path by a state-space block: `x + block(norm(x))`."""
+
+    remembers = Scanned._fields
 
     def __init__(self, axis: str, features: int, block: StateSpace) -> None:
         """Take the block, which maps `(lines, length, features)` to the same shape."""

@@ -50,6 +50,17 @@ def run_folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def weights(causal_enhancer, tmp_path_factory) -> Path:
+    """A file with the weights of the causal network."""
+    path = tmp_path_factory.mktemp("weights") / "causal.safetensors"
+    state = causal_enhancer.network.state_dict()
+    recipe = tiny_recipe(causal=True).model_dump(mode="json")
+    card = {"system": "enhance", "recipe": recipe, "step": 7}
+    save_model(path, {f"model/{name}": value for name, value in state.items()}, card)
+    return path
+
+
+@pytest.fixture(scope="session")
 def noise() -> Noise:
     """`noise(channels, samples, level=0.1)`: seeded Gaussian noise that swells."""
 

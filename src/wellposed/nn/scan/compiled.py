@@ -90,7 +90,7 @@ def _load() -> ctypes.CDLL:
 def _examine(kernel: ctypes.CDLL) -> None:
     """Raise NoKernel if the kernel's gradients differ from the reference's on a small scan."""
     shapes = ((2, 35, 17), (2, 35, 17), (17, 3), (2, 35, 3), (2, 35, 3), (2, 17, 3))
-    with torch.enable_grad():
+    with torch.inference_mode(False), torch.enable_grad():
         # Cosines rather than random numbers: nothing of the run's randomness is touched.
         waves = [torch.arange(torch.Size(s).numel()).view(s).mul(1.7).cos() for s in shapes]
         waves[1], waves[2] = waves[1].exp() * 0.2, -waves[2].exp()

@@ -81,9 +81,12 @@ class Bsrnn(nn.Module):
         """Compressed spectrum relative to its own running level."""
         power = spectrum.real.square() + spectrum.imag.square()
         ahead = 0 if self.causal else self.level_frames // 2
-        level = running_mean(power.mean(-1), self.level_frames, ahead) + POWER_FLOOR
-        level = level.unsqueeze(-1)
+        level = running_mean(power.mean(-1), self.level_frames, ahead)
+        return spectrum * self.gain(power, level)
+
+    def gain(self, power: Tensor, level: Tensor) -> Tensor:
+        """What compresses bins of `power` relative to their running level `(batch, frames)`."""
+        level = (level + POWER_FLOOR).unsqueeze(-1)
         # The floor keeps the slope of the compression finite; it lies below the
         # -60 dB to which the losses resolve the spectrum.
-        gain = (power / level + 1e-8) ** ((self.exponent - 1) / 2) * level.rsqrt()
-        return spectrum * gain
+        return (power / level + 1e-8) ** ((self.exponent - 1) / 2) * level.rsqrt()
