@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from wellposed.errors import DataError
-from wellposed.systems.codec.bitstream.chunk import END_SIZE, SIZE
+from wellposed.systems.codec.bitstream.chunks import END_SIZE, SIZE
 from wellposed.systems.codec.bitstream.header import Header
 from wellposed.systems.codec.bitstream.layers import Depth
 

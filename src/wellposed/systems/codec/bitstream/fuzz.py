@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from wellposed.errors import DataError
-from wellposed.systems.codec.bitstream.chunk import SIZE
+from wellposed.systems.codec.bitstream.chunks import SIZE
 from wellposed.systems.codec.bitstream.header import Header
 from wellposed.systems.codec.bitstream.layers import Codes
 from wellposed.systems.codec.bitstream.reader import Reader

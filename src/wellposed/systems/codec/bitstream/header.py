@@ -19,7 +19,7 @@ LARGEST = 64
 """Bytes of the longest header."""
 UNKNOWN = 2**48 - 1
 """Number of samples of a stream whose end was not known when its header was written."""
-MOST_STAGES = 32
+MOST_STAGES = 64
 MOST_RUNS = 8
 LARGEST_BOOK = 65536
 MOST_CHANNELS = 64

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from wellposed.errors import DataError
-from wellposed.systems.codec.bitstream.chunk import SILENT, WRAP, Chunk, largest
+from wellposed.systems.codec.bitstream.chunks import SILENT, WRAP, Chunk, largest
 from wellposed.systems.codec.bitstream.header import read_header
 from wellposed.systems.codec.bitstream.layers import Codes, Depth, unpack
 from wellposed.systems.codec.bitstream.scan import Damage, Missing, chunks, ordered

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from wellposed.systems.codec.bitstream.chunk import END_SIZE, MARKER, SIZE, WRAP, Chunk, parse
+from wellposed.systems.codec.bitstream.chunks import END_SIZE, MARKER, SIZE, WRAP, Chunk, parse
 from wellposed.systems.codec.bitstream.header import Header
 
 _BLOCK = 1 << 16

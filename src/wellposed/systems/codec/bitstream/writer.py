@@ -9,7 +9,7 @@ from math import log10
 from typing import BinaryIO
 
 from wellposed.systems.codec.bitstream.budget import Budget
-from wellposed.systems.codec.bitstream.chunk import SILENT, SIZE, Chunk, end_record
+from wellposed.systems.codec.bitstream.chunks import SILENT, SIZE, Chunk, end_record
 from wellposed.systems.codec.bitstream.header import Header
 from wellposed.systems.codec.bitstream.layers import Codes, Depth, pack
 from wellposed.systems.codec.bitstream.tables import Tables
