@@ -12,6 +12,7 @@ from wellposed.errors import WellposedError
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("wellposed.cli.demo:demo", "train a small enhancer in 5 minutes and look at it"),
     "audit": ("wellposed.cli.audit:audit", "ask a loss or a whole problem before it is trained"),
+    "plan": ("wellposed.cli.plan:plan", "say what a run will cost: wellposed plan enhance"),
     "train": ("wellposed.cli.train:train", "train a system: wellposed train enhance"),
     "resume": ("wellposed.cli.train:resume", "go on with a stopped run, bit for bit"),
     "evaluate": ("wellposed.cli.evaluate:evaluate", "score a run on scenes or on file pairs"),

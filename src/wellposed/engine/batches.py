@@ -4,7 +4,7 @@ Batch `n` holds scenes `n * size` to `(n + 1) * size - 1`: a pure function of `n
 carry no state, so their number, and where a run was stopped, cannot change a batch.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -43,7 +43,7 @@ class Batches:
         """Return the scene numbers of this rank's share of batch `step`: what names its data."""
         return list(self._numbers(step))
 
-    def stream(self, start: int, stop: int) -> Iterator[Batch]:
+    def stream(self, start: int, stop: int) -> Generator[Batch]:
         """Yield the batches of steps `start` to `stop - 1`, rendered two batches ahead."""
         training = self._system.recipe.training
         with ThreadPoolExecutor(training.workers, "scenes") as pool:

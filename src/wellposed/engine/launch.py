@@ -35,13 +35,24 @@ MAY_CHANGE = (
 )
 """What a resumed run may be told anew: how long and where, never what is learned from what."""
 
+Watch = Callable[[Run], None]
+"""Who wants to see a run before its next step, as it was begun or restored."""
 
-def start(kind: type[System[Any]], recipe: Recipe, path: Path | None, until: int | None) -> Path:
+
+def start(
+    kind: type[System[Any]],
+    recipe: Recipe,
+    path: Path | None,
+    until: int | None,
+    *,
+    watch: Watch | None = None,
+) -> Path:
     """Train `recipe` in a new folder (named after system and time if `path` is None).
 
-    What can be checked is checked before there is a folder. Raises RecipeError for a recipe
-    that cannot be trained, RunError for a folder that cannot be used, and whatever the run
-    raises; KeyboardInterrupt or SystemExit after a signal, when all is saved.
+    What can be checked is checked before there is a folder. `watch` sees the run before its
+    first step. Raises RecipeError for a recipe that cannot be trained, RunError for a folder
+    that cannot be used, and whatever the run raises; KeyboardInterrupt or SystemExit after a
+    signal, when all is saved.
     """
     with joined(recipe.training.device) as world:
         system = _checked(kind, recipe, world)
@@ -49,7 +60,7 @@ def start(kind: type[System[Any]], recipe: Recipe, path: Path | None, until: int
         if world.leads:
             _write(folder.environment, _environment_text(world))
             _write(folder.recipe, dump(recipe))
-        stop = _train(system, folder, world, until, _begin)
+        stop = _train(system, folder, world, until, partial(_begin, watch=watch))
     stop.leave()
     return folder.path
 
@@ -61,6 +72,7 @@ def resume(
     until: int | None = None,
     *,
     reset_optimizer: bool = False,
+    watch: Watch | None = None,
 ) -> Path:
     """Go on from the newest undamaged checkpoint of a run, or from its start if it had none yet.
 
@@ -79,7 +91,7 @@ def resume(
     recipe = changed(recipe, changes, "command line")
     with joined(recipe.training.device) as world:
         system = _checked(kind, recipe, world)
-        go_on = partial(_go_on, reset_optimizer=reset_optimizer)
+        go_on = partial(_go_on, reset_optimizer=reset_optimizer, watch=watch)
         stop = _train(system, folder, world, until, go_on)
     stop.leave()
     return path
@@ -94,8 +106,16 @@ def _checked(kind: type[System[Any]], recipe: Recipe, world: World) -> System[An
             f"{world.ranks} processes x {training.accumulate} pieces (training.accumulate): "
             f"make it a multiple of {world.ranks * training.accumulate}."
         )
-    if training.threads:
-        torch.set_num_threads(training.threads)
+    return prepared(kind, recipe)
+
+
+def prepared(kind: type[System[Any]], recipe: Recipe) -> System[Any]:
+    """Return the system of `recipe` with its data opened, and PyTorch's threads as it says.
+
+    Raises RecipeError for a metric that cannot choose a checkpoint, DataError for the data.
+    """
+    if recipe.training.threads:
+        torch.set_num_threads(recipe.training.threads)
     system = kind(recipe)
     direction(system)
     scenes_hash(system)
@@ -126,11 +146,13 @@ def _train(
     return stop if stopped else StopRequest()
 
 
-def _begin(run: Run) -> None:
+def _begin(run: Run, watch: Watch | None = None) -> None:
     run.journal.event(run.moving, "started", _sentence(run))
+    if watch is not None:
+        watch(run)
 
 
-def _go_on(run: Run, *, reset_optimizer: bool) -> None:
+def _go_on(run: Run, *, reset_optimizer: bool, watch: Watch | None) -> None:
     folder, journal = run.folder, run.journal
     name, damaged, collected = "the start: no checkpoint was written before", [], None
     rows = read_history(folder.history) if folder.history.exists() else []
@@ -141,6 +163,8 @@ def _go_on(run: Run, *, reset_optimizer: bool) -> None:
         # Checkpoints of the first version have no such entry.
         name, collected = path.name, state.get("journal")
     journal.rewind(run.moving, collected)
+    if watch is not None:
+        watch(run)
     if not run.world.leads:
         return
     _write(folder.recipe, dump(run.recipe))

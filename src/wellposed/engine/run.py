@@ -5,7 +5,7 @@ checkpoint before it, so a resumed run has the bits of one that never stopped.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -92,6 +92,8 @@ class Run:
             Selection(select, direction(system), scenes_hash(system)),
         )
         self.trivial: Trivial = {}
+        self.before_step: Callable[[int], None] | None = None
+        """Called with the number of a step before it is taken, if somebody watches."""
         self.stepper = Stepper(wrapped, optimizers, recipe, world, guard, scaler)
 
     def train(self, stop: StopRequest, until: int | None = None) -> None:
@@ -149,6 +151,8 @@ class Run:
     def _take(self, batch: Batch) -> None:
         """Take one step. Its events bear the count of steps after it, as all rows of it do."""
         moving, number = self.moving, self.moving.step
+        if self.before_step is not None:
+            self.before_step(number)
         values = self.stepper.step(self.batches.system_at(number), batch, number)
         moving.step = number + 1
         if values is None:

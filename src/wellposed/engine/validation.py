@@ -103,7 +103,7 @@ def measure(
     count, step = system.recipe.validation.scenes, world.ranks if shared else 1
     mine = range(world.rank if shared else 0, count, step)
     found: dict[int, dict[str, Any]] = {}
-    with _resting(networks), torch.no_grad():
+    with resting(networks), torch.no_grad():
         for number in mine:
             item = system.item("valid", number)
             found[number] = {"row": dict(system.measure(networks, item))}
@@ -123,7 +123,8 @@ def measure(
 
 
 @contextmanager
-def _resting(networks: Mapping[str, nn.Module]) -> Iterator[None]:
+def resting(networks: Mapping[str, nn.Module]) -> Iterator[None]:
+    """Put networks into evaluation mode for a while, and back."""
     training = {name: network.training for name, network in networks.items()}
     for network in networks.values():
         network.eval()

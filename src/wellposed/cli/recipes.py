@@ -1,0 +1,82 @@
+"""A recipe as the commands take it: a system or a file, a few short flags, and all of its own."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tyro
+from pydantic import ValidationError
+
+from wellposed.engine.launch import system_name
+from wellposed.engine.recipe import Recipe, changed, explain_errors, load
+from wellposed.engine.system import System
+from wellposed.errors import RecipeError
+from wellposed.systems import system_type
+
+
+@dataclass
+class Wanted:
+    """What every command that takes a recipe takes beside the recipe's own flags."""
+
+    what: tyro.conf.Positional[str]
+    """A system (enhance), or a YAML recipe such as RUN/recipe.yaml."""
+    size: str | None = None
+    """Preset of the model section: see `wellposed show SYSTEM`."""
+    data: Path | None = None
+    """Short for --data.path: folder of audio or manifest.csv."""
+    steps: int | None = None
+    """Short for --training.steps."""
+
+
+W = TypeVar("W", bound=Wanted)
+
+
+def read_arguments(
+    kind: type[W], program: str, flags: str, arguments: list[str]
+) -> tuple[W, type[System[Any]], Recipe]:
+    """Parse arguments of a command: its own options, the system, and the recipe.
+
+    Defaults, a file and flags; later ones win. `flags` says beside the recipe's flags what the
+    command takes. Raises RecipeError.
+    """
+    wants_help = {"-h", "--help"} & set(arguments)
+    plain = [a for a in arguments if a not in ("-h", "--help")]
+    if wants_help and (not plain or plain[0].startswith("-")):
+        tyro.cli(kind, prog=program, args=["--help"])
+    head, rest = tyro.cli(kind, prog=program, args=plain, return_unknown_args=True)
+    rest = [*rest, *wants_help]
+    is_file = Path(head.what).suffix in (".yaml", ".yml") or Path(head.what).is_file()
+    file = Path(head.what) if is_file else None
+    system = system_type(system_name(file) if file else head.what)
+    recipe: Recipe = load(system.recipe_type, file) if file else system.recipe_type()
+    recipe = changed(recipe, _shortcuts(system, head), "command line")
+    if rest:
+        recipe = _with_flags(recipe, rest, f"{program} {head.what}", flags)
+    return head, system, recipe
+
+
+def _shortcuts(system: type[System[Any]], head: Wanted) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    if head.size is not None:
+        if head.size not in system.sizes:
+            raise RecipeError(f"--size {head.size}: there are {', '.join(system.sizes)}.")
+        changes["model"] = system.sizes[head.size].model_dump(mode="json")
+    if head.data is not None:
+        changes["data.path"] = str(head.data.resolve())
+    if head.steps is not None:
+        changes["training.steps"] = head.steps
+    return changes
+
+
+def _with_flags(recipe: Recipe, arguments: list[str], program: str, flags: str) -> Recipe:
+    try:
+        return tyro.cli(
+            type(recipe),
+            prog=program,
+            description=flags,
+            default=recipe,
+            args=arguments,
+            config=(tyro.conf.FlagConversionOff,),
+        )
+    except ValidationError as error:
+        raise RecipeError(explain_errors(type(recipe), error, "command line")) from None
