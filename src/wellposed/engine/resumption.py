@@ -149,8 +149,8 @@ def _bad(done: Rehearsed) -> Answer:
             "not_what_it_was": "; ".join(done.suspects[:8]),
         },
         suspects=suspects,
-        advice="whatever the next step depends on: keep it in the checkpoint, or compute it from the "
-        "number of the step",
+        advice="whatever the next step depends on: keep it in the checkpoint, or compute it from "
+        "the number of the step",
     )
 
 
