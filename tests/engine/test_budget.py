@@ -4,6 +4,7 @@ import json
 import math
 import random
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -44,8 +45,8 @@ def test_something_due_every_three_steps_and_at_the_end():
     assert [often(steps, 3) for steps in (1, 3, 4, 6, 8)] == [1, 1, 2, 2, 3]
 
 
-def budget(**changes) -> Budget:
-    given = {
+def budget(**changes: Any) -> Budget:
+    given: dict[str, Any] = {
         "subject": "x",
         "work": (Work("steps", (1.0, 1.2), 3600), Work("start", (60.0,), 1)),
         "memory": Estimate(1e9, 1e9, 2e9),

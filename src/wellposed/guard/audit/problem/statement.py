@@ -83,6 +83,10 @@ class Problem:
     """Inputs, and "estimate", that are sampled sound along their time axis: these have bands."""
     lookahead: int | None = None
     """A causal estimate: samples of its time axis that it may look ahead. None: not causal."""
+    invariants: Mapping[str, Callable[[Networks], tuple[float, float, float]]] = field(
+        default_factory=dict
+    )
+    """What must hold of freshly built networks: a value, and the range it was meant to be in."""
     observation: Observation | None = None
     """Whether the measurements determine the unknowns is asked of this."""
     name: str = "problem"
