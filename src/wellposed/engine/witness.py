@@ -33,7 +33,7 @@ Leaves = Iterator[tuple[str, str]]
 def witness(run: Run) -> dict[str, str]:
     """Digest of every state by name, most telling names first."""
     found = dict(_saved(run))
-    seen = {id(tensor) for tensor in _tensors(run)}
+    seen = {id(tensor): tensor for tensor in _tensors(run)}
     walk = _Walk(type(run.system).__module__.partition(".")[0], seen)
     for name, network in run.networks.items():
         for path, module in network.named_modules():
@@ -128,7 +128,7 @@ def _global_generators() -> Leaves:
     # The old global generator is what others draw from, seeded or not.
     kept = np.random.get_state()  # noqa: NPY002
     yield "generator numpy.random (global)", _digest(_numpy_state(kept))
-    yield "generator torch (global)", tensor_digest(torch.get_rng_state())
+    # PyTorch's is keyed by the number of the step before each step: no state at all.
 
 
 def _digest(text: str) -> str:
@@ -147,14 +147,15 @@ def _numpy_state(state: Any) -> str:
 class _Walk:
     """Follows values into the objects of one package, each object once."""
 
-    def __init__(self, package: str, seen: set[int]) -> None:
+    def __init__(self, package: str, seen: dict[int, Any]) -> None:
+        # Kept, not only counted: the number of an object that has gone is given to another.
         self.package, self._seen = package, seen
 
     def module(self, module: nn.Module, name: str) -> Leaves:
         """What a module has beside parameters and saved buffers; its children walk alone."""
         for key, buffer in module.named_buffers(recurse=False):
             if id(buffer) not in self._seen:
-                self._seen.add(id(buffer))
+                self._seen[id(buffer)] = buffer
                 yield f"buffer {name}.{key}, which no checkpoint holds", tensor_digest(buffer)
         own = {k: v for k, v in vars(module).items() if not k.startswith("_")}
         for key, value in own.items():
@@ -174,7 +175,7 @@ class _Walk:
         elif depth > DEPTH or id(value) in self._seen or isinstance(value, nn.Module):
             return
         else:
-            self._seen.add(id(value))
+            self._seen[id(value)] = value
             yield from self._inside(value, name, depth)
 
     def _inside(self, value: Any, name: str, depth: int) -> Leaves:

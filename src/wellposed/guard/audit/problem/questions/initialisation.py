@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import nn
 
 from ....findings import Severity
@@ -34,8 +35,9 @@ def ask(rehearsal: Rehearsal) -> Part:
     for draw in range(DRAWS):
         with _watched(walked):
             networks = rehearsal.networks(draw)
-        for name, invariant in invariants.items():
-            found.setdefault(name, []).append(invariant(networks))
+        with torch.no_grad():
+            for name, invariant in invariants.items():
+                found.setdefault(name, []).append(invariant(networks))
     numbers = {
         "invariants": {name: [value for value, _, _ in each] for name, each in found.items()}
     }

@@ -1,11 +1,12 @@
 """Do states, outputs and gradients stay bounded when a sequence is longer than in training?
 
-Signal: the root mean square of what every module makes, on 1, 2, 4 and 8 training sequences in a
-row, item by item; the growth exponent is its base-2 logarithm's rise per doubling. Reference
-points [R]: 0 is bounded, 1/2 a random walk, 1 a sum; beyond it grows with itself. A quarter lies in
-the middle between the first two. Threshold [S]: the lower end of Student's interval over the items
-of the last doubling is above a quarter, and the exponent does not surely fall from doubling to
-doubling (a memory that is long, but ends). 5 % of false alarms are shared among all modules.
+Signal: the root mean square of what every module makes, on training sequences that are repeated 1,
+2, 4 and 8 times, item by item: repeated, because another one would bring another level. The growth
+exponent is its base-2 logarithm's rise per doubling. Reference points [R]: 0 is bounded, 1/2 a
+random walk, 1 a sum; beyond it grows with itself. A quarter lies in the middle between the first
+two. Threshold [S]: the lower end of Student's interval over the items of the last doubling is above
+a quarter, and the exponent does not surely fall from doubling to doubling (a memory that is long,
+but ends). 5 % of false alarms are shared among all modules.
 """
 
 import math
@@ -29,6 +30,8 @@ QUESTION = "stability"
 CODES = ("WP301", "WP304")
 QUICK = True
 LENGTHS = (1, 2, 4, 8)
+FEW = 4
+"""Items that are asked with when all questions shall take a minute."""
 BOUND = 0.25
 """Exponent in the middle between bounded (0) and a random walk (1/2)."""
 LEVEL = 0.05
@@ -57,34 +60,34 @@ class Growth:
 
 def ask(rehearsal: Rehearsal) -> Part:
     """Measure at every length, and look at the growth."""
-    times = _time_axes(rehearsal)
+    batch = rehearsal.items(FEW) if rehearsal.quick else rehearsal.batch(0)
+    times = _time_axes(rehearsal, batch)
     networks = rehearsal.networks()
-    items = min(len(each) for each in rehearsal.batch(0).values())
+    items = min(len(each) for each in batch.values())
     if items < 2:
         raise Unasked("a batch of one item has no spread; give batches of 2 or more")
     sizes: Sizes = {}
     for length in LENGTHS:
-        longer = lengthened(rehearsal, times, length)
+        longer = lengthened(batch, times, length)
         for name, values in _measured(rehearsal, networks, longer, items).items():
             sizes.setdefault(name, []).append(values)
     if broken := _not_finite(sizes):
         return Part([broken])
-    steps = () if rehearsal.quick else _gradients(rehearsal, networks, times, sizes)
-    return _judged(sizes, steps)
+    with_gradient = not rehearsal.quick and _gradients(rehearsal, networks, batch, times, sizes)
+    return _judged(sizes, with_gradient)
 
 
-def lengthened(rehearsal: Rehearsal, times: Mapping[str, int], length: int) -> Batch:
-    """A batch of several training batches in a row along their time axes; the rest of the first."""
-    pieces = [rehearsal.batch(number) for number in range(length)]
+def lengthened(batch: Batch, times: Mapping[str, int], count: int) -> Batch:
+    """A batch whose tensors are repeated so often along their time axes, where they have one."""
     return {
-        name: torch.cat([piece[name] for piece in pieces], times[name]) if name in times else each
-        for name, each in pieces[0].items()
+        name: torch.cat([each] * count, times[name]) if name in times else each
+        for name, each in batch.items()
     }
 
 
-def _time_axes(rehearsal: Rehearsal) -> dict[str, int]:
+def _time_axes(rehearsal: Rehearsal, batch: Batch) -> dict[str, int]:
     """Time axis of every input that has one, and of what has the shape of such an input."""
-    problem, batch = rehearsal.problem, rehearsal.batch(0)
+    problem = rehearsal.problem
     axes = {k: own["time"] for k, own in problem.axes.items() if "time" in own and k in batch}
     if not axes:
         raise Unasked("no input has a time axis; declare it: Problem(axes={'x': {'time': 1}})")
@@ -136,27 +139,26 @@ def _rms(tensor: Tensor, items: int) -> list[float] | None:
 def _gradients(
     rehearsal: Rehearsal,
     networks: Mapping[str, nn.Module],
+    batch: Batch,
     times: Mapping[str, int],
     sizes: Sizes,
-) -> tuple[str, ...]:
-    """Add the gradient's norm at every length, one value a pair of items; names that were added."""
-    labels = [each for each in rehearsal.problem.labels if each not in times]
-    if labels:
-        return ()
-    name = "the gradient"
+) -> bool:
+    """Add the norm of every item's gradient at every length, if the labels have lengths too."""
+    if any(label not in times for label in rehearsal.problem.labels):
+        return False
     parameters = list(rehearsal.parameters(networks).values())
     with resting(networks):
         for length in LENGTHS:
-            batch = lengthened(rehearsal, times, length)
+            longer = lengthened(batch, times, length)
             norms = []
-            for item in range(min(len(each) for each in batch.values())):
-                one = {key: each[item : item + 1] for key, each in batch.items()}
+            for item in range(min(len(each) for each in longer.values())):
+                one = {key: each[item : item + 1] for key, each in longer.items()}
                 total = torch.stack(list(rehearsal.terms(networks, one).values())).sum()
                 made = torch.autograd.grad(total, parameters, allow_unused=True)
                 kept = [each.norm() for each in made if each is not None]
                 norms.append(float(torch.stack(kept).norm()))
-            sizes.setdefault(name, []).append(norms)
-    return (name,)
+            sizes.setdefault("the gradient", []).append(norms)
+    return True
 
 
 def _not_finite(sizes: Sizes) -> Answer | None:
@@ -167,7 +169,7 @@ def _not_finite(sizes: Sizes) -> Answer | None:
                     QUESTION,
                     "WP301",
                     Severity.FAIL,
-                    f"{name} is not finite on {length} training sequences in a row",
+                    f"{name} is not finite on {length} training lengths",
                     {"subject": name, "length": length},
                     suspects=((name, "print its largest value at half of that length"),),
                     advice="bound what is carried from frame to frame",
@@ -175,7 +177,7 @@ def _not_finite(sizes: Sizes) -> Answer | None:
     return None
 
 
-def _judged(sizes: Sizes, gradients: tuple[str, ...]) -> Part:
+def _judged(sizes: Sizes, with_gradient: bool) -> Part:
     level = LEVEL / max(len(sizes), 1)
     growths = [made for name, each in sizes.items() if (made := growth(name, each, level))]
     numbers = {
@@ -193,11 +195,13 @@ def _judged(sizes: Sizes, gradients: tuple[str, ...]) -> Part:
     if not found:
         worst = max(growths, key=lambda each: each.last.mean)
         text = (
-            f"bounded on {', '.join(map(str, LENGTHS))} training sequences in a row: "
+            f"bounded on {', '.join(map(str, LENGTHS))} training lengths: "
             f"{worst.name} grows most, by length to the {worst.last.mean:.2f} "
             f"({worst.last.low:.2f} to {worst.last.high:.2f}), of {len(growths)} outputs"
         )
-        return Part([Answer(QUESTION, text + (" and the gradient" if gradients else ""))], numbers)
+        return Part(
+            [Answer(QUESTION, text + (" and the gradient" if with_gradient else ""))], numbers
+        )
     return Part([_grows(found, len(growths))], numbers)
 
 
@@ -206,10 +210,7 @@ def growth(name: str, lengths: list[list[float]], level: float) -> Growth | None
     items = [values for values in zip(*lengths, strict=True) if min(values) > 0]
     if len(items) < 2 or len(lengths) < 3:
         return None
-    rises = [
-        [math.log2(late / early) for early, late in pairwise(values)]
-        for values in items
-    ]
+    rises = [[math.log2(late / early) for early, late in pairwise(values)] for values in items]
     last = mean_interval([each[-1] for each in rises], level)
     bending = mean_interval([each[-1] - each[-2] for each in rises], 2 * LEVEL)
     means = tuple(sum(column) / len(rises) for column in zip(*rises, strict=True))
@@ -229,7 +230,7 @@ def _grows(found: list[Growth], of: int) -> Answer:
         "WP304",
         Severity.FAIL,
         f"{first.name} {kind}: by length to the {first.last.mean:.2f} "
-        f"({first.last.low:.2f} to {first.last.high:.2f}) at {LENGTHS[-1]} training sequences",
+        f"({first.last.low:.2f} to {first.last.high:.2f}) at {LENGTHS[-1]} training lengths",
         {
             "subject": first.name,
             "exponent": first.last.mean,
