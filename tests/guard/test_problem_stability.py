@@ -94,7 +94,7 @@ def test_a_sum_of_noise_is_not_bounded_either():
     answer, _ = long(Carried(1.0))
     assert answer.finding is not None
     assert answer.finding.evidence["subject"] == "model.inner"
-    assert answer.finding.evidence["low"] > 0.25
+    assert float(answer.finding.evidence["low"]) > 0.25
 
 
 def test_a_state_that_feeds_itself_grows_beyond_a_sum_or_is_not_finite():
@@ -173,7 +173,7 @@ def test_an_item_that_pulls_harder_than_a_batch_is_told():
     answer, _ = sound(nn.Conv1d(4, 4, 1), terms=relative, batch=rows)
     assert answer.finding is not None
     assert (answer.finding.code, answer.finding.severity) == ("WP314", "WARN")
-    assert answer.finding.evidence["ratio"] > 4
+    assert float(answer.finding.evidence["ratio"]) > 4
 
 
 def rows(number: int) -> dict[str, Tensor]:
