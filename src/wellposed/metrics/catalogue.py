@@ -28,6 +28,8 @@ class Metric:
     """Package that computes it, when it is an optional one."""
     needs_noisy: bool = False
     """Compares with the unprocessed input, hence has no value for that input itself."""
+    of_file: bool = False
+    """Belongs to a coded file, hence cannot be computed from two signals."""
 
 
 _ALL = (
@@ -50,6 +52,29 @@ _ALL = (
     Metric(
         "level_error_db", "level error of the speech", "dB", "none",
         "0 is right; below 0 the speech in the estimate is too quiet",
+    ),
+    Metric(
+        "delay_samples", "delay", "samples", "none",
+        "0 is right; by cross-correlation, to a tenth of a sample, at most 2000",
+    ),
+    Metric("aligned_snr_db", "SNR, aligned", "dB", "higher", "after the delay is taken away"),
+    Metric(
+        "aligned_si_sdr_db", "SI-SDR, aligned", "dB", "higher", "after the delay is taken away"
+    ),
+    Metric(
+        "mel_distance_db", "mel distance", "dB", "lower",
+        "mean error of the magnitude of a mel band, seven resolutions",
+    ),
+    Metric(
+        "rd_gap_db", "gap to the rate-distortion reference", "dB", "lower",
+        "of A at constant rate minus the aligned SNR, at the rate of the codes", of_file=True,
+    ),
+    Metric(
+        "actual_kbps", "bitrate of the file", "kbit/s", "lower", "all bytes of the file counted", of_file=True,
+    ),
+    Metric(
+        "effective_kbps", "bitrate of the codes", "kbit/s", "lower",
+        "entropy of the codes over all files; one file has too few codes to tell", of_file=True,
     ),
 )  # fmt: skip
 METRICS = {metric.name: metric for metric in _ALL}

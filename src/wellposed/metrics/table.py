@@ -15,7 +15,7 @@ from typing import Any, TypedDict
 import numpy as np
 
 from wellposed.intervals import Interval, mean_interval, paired_interval
-from wellposed.metrics import speech
+from wellposed.metrics import alignment, mel, speech
 from wellposed.metrics.catalogue import metric
 from wellposed.metrics.score import Score, Signal, undefined
 
@@ -39,12 +39,16 @@ _WAVEFORM: dict[str, Callable[[Signal, Signal], Score]] = {
     "si_sdr_db": speech.si_sdr_db,
     "snr_db": speech.snr_db,
     "level_error_db": speech.level_error_db,
+    "delay_samples": alignment.delay_samples,
+    "aligned_snr_db": alignment.aligned_snr_db,
+    "aligned_si_sdr_db": alignment.aligned_si_sdr_db,
 }
 _RATED: dict[str, Callable[[Signal, Signal, int], Score]] = {
     "pesq_wb": speech.pesq_wb,
     "pesq_nb": speech.pesq_nb,
     "stoi": speech.stoi,
     "estoi": speech.estoi,
+    "mel_distance_db": mel.mel_distance_db,
 }
 
 
@@ -72,6 +76,8 @@ def score_pair(
             )
         elif name in _WAVEFORM:
             scores[name] = _WAVEFORM[name](estimate, reference)
+        elif metric(name).of_file:
+            scores[name] = undefined("belongs to a coded file, not to two signals")
         else:
             scores[name] = _RATED[name](estimate, reference, rate)
     return scores
