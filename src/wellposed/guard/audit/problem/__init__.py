@@ -2,6 +2,6 @@
 
 from .ask import audit_problem
 from .rehearsal import Rehearsal
-from .statement import Observation, Problem, Yardstick
+from .statement import Between, Observation, Problem, Yardstick
 
-__all__ = ["Observation", "Problem", "Rehearsal", "Yardstick", "audit_problem"]
+__all__ = ["Between", "Observation", "Problem", "Rehearsal", "Yardstick", "audit_problem"]

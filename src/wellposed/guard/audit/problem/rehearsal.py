@@ -4,9 +4,11 @@ Every function here seeds torch's global generator, so that a question does not 
 asked before it. Nothing is kept between questions but rendered batches.
 """
 
+import copy
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +17,26 @@ from torch.nn.utils import clip_grad_norm_
 from ...networks import Watchlist
 from .statement import Batch, Estimates, Problem
 
+STEPS = 4
+"""Steps of the beginning: a layer that starts at zero lets what lies before it wait for one step,
+two in a row for two; a first step that only fills a moment is another one."""
+
 KEPT = 8
 """Rendered batches that are kept: the questions share the first ones."""
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """The first steps of the run at its peak rate, and where they lead."""
+
+    networks: dict[str, nn.Module]
+    """After these steps: what starts at zero is open. Whoever changes them takes a copy."""
+    before: dict[str, Tensor]
+    """Parameters as they began, by qualified name."""
+    gradients: dict[str, list[float | None]]
+    """Largest entry of each parameter's gradient at every step; None: it had none."""
+    steps: dict[str, list[float]]
+    """Length of every step of a parameter over its own length before; NaN where that is 0."""
 
 
 @dataclass
@@ -53,10 +73,41 @@ class Rehearsal:
         """The first items of a training batch."""
         return {name: each[:count] for name, each in self.batch(number).items()}
 
+    @cached_property
+    def beginning(self) -> Beginning:
+        """Take the first steps, once for all questions."""
+        networks = self.networks()
+        parameters = self.parameters(networks)
+        before = {name: each.detach().clone() for name, each in parameters.items()}
+        gradients: dict[str, list[float | None]] = {name: [] for name in parameters}
+        steps: dict[str, list[float]] = {name: [] for name in parameters}
+        last = before
+        for count, _ in enumerate(self.training(networks)):
+            now = {name: each.detach().clone() for name, each in parameters.items()}
+            for name, each in now.items() if count else ():
+                length = float(last[name].norm())
+                way = float((each - last[name]).norm())
+                steps[name].append(way / length if length > 0 else float("nan"))
+            if count == STEPS:
+                break
+            for name, each in parameters.items():
+                largest = None if each.grad is None else float(each.grad.abs().max())
+                gradients[name].append(largest)
+            last = now
+        for network in networks.values():
+            network.zero_grad(set_to_none=True)
+        return Beginning(networks, before, gradients, steps)
+
+    def copies(self) -> dict[str, nn.Module]:
+        """The networks after the first steps, to be changed at will."""
+        return copy.deepcopy(self.beginning.networks)
+
     @torch.no_grad()
-    def estimates(self, networks: Mapping[str, nn.Module], batch: Batch) -> dict[str, Tensor]:
-        """What the networks say of a batch as training makes it, in evaluation mode."""
-        return self._made(networks, batch, self.problem.estimate)
+    def estimates(
+        self, networks: Mapping[str, nn.Module], batch: Batch, *, training: bool = False
+    ) -> dict[str, Tensor]:
+        """What the networks say of a batch as training makes it, by default in evaluation mode."""
+        return self._made(networks, batch, self.problem.estimate, training)
 
     @torch.no_grad()
     def used(self, networks: Mapping[str, nn.Module], batch: Batch) -> dict[str, Tensor]:
@@ -70,8 +121,9 @@ class Rehearsal:
         networks: Mapping[str, nn.Module],
         batch: Batch,
         make: Callable[[Mapping[str, nn.Module], Batch], Estimates],
+        training: bool = False,
     ) -> dict[str, Tensor]:
-        with resting(networks):
+        with in_mode(networks, training):
             self.seed(3)
             return {k: each.detach().clone() for k, each in named(make(networks, batch)).items()}
 
@@ -133,12 +185,12 @@ def named(estimates: Estimates) -> dict[str, Tensor]:
 
 
 @contextmanager
-def resting(networks: Mapping[str, nn.Module]) -> Iterator[None]:
-    """Put networks in evaluation mode; what was in training mode is so again afterwards."""
+def in_mode(networks: Mapping[str, nn.Module], training: bool) -> Iterator[None]:
+    """Put networks in training or evaluation mode; each part is as it was afterwards."""
     modules = [part for each in networks.values() for part in each.modules()]
     modes = [part.training for part in modules]
     for part in modules:
-        part.training = False
+        part.training = training
     try:
         yield
     finally:

@@ -34,6 +34,23 @@ class Observation(NamedTuple):
     """Typical values of the unknowns, flat tensors, preferably float64."""
 
 
+class Between(NamedTuple):
+    """Two modules by path, "model.split" and "model.paths", and an axis that both outputs have.
+
+    What a waveform holds in one band leaks into others with every window; inside a network, past
+    the split into bands, it is exactly apart.
+    """
+
+    first: str
+    """The parts of its output are changed."""
+    last: str
+    """Its output is looked at."""
+    axis: int
+    """Of the first output."""
+    last_axis: int
+    """Of the last."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """One learning problem. What is left out is listed as not asked, never as good.
@@ -72,6 +89,9 @@ class Problem:
     """Measures of an estimate against a batch, by name."""
     select: str | None = None
     """The yardstick that chooses the best checkpoint."""
+    blind: Sequence[str] = ()
+    """What `select` is meant not to notice: gain offset polarity shift phase band. Only where
+    the estimate and the one label are waveforms `(batch, time)`."""
     trivial: Callable[[Batch], Mapping[str, Estimates]] | None = None
     """Outputs that need no network: "silence", "input", "constant", and "reference": the best."""
     validation: Sequence[Batch] = ()
@@ -79,8 +99,10 @@ class Problem:
     axes: Mapping[str, Axes] = field(default_factory=dict)
     """Meaning of the axes of each input, and of "estimate": {"noisy": {"time": 1}}. Known
     meanings: time, band, channel."""
-    waveforms: Sequence[str] = ()
-    """Inputs, and "estimate", that are sampled sound along their time axis: these have bands."""
+    between: Mapping[str, Between] = field(default_factory=dict)
+    """By meaning of an axis ("band"), the modules between which its parts must meet."""
+    apart: Sequence[str] = ()
+    """Meanings of axes along which the parts need not know of each other, such as "band"."""
     lookahead: int | None = None
     """A causal estimate: samples of its time axis that it may look ahead. None: not causal."""
     invariants: Mapping[str, Callable[[Networks], tuple[float, float, float]]] = field(

@@ -1,0 +1,84 @@
+"""Do the measurements determine the unknowns?
+
+Signal: the Jacobian of the measurements with respect to the unknowns, at typical points; its rank
+in the arithmetic of the points. Threshold U: a singular value below max(m, n) eps of the largest is
+zero. Where the noise of the measurements is white, J'J is the Fisher information but for a factor.
+"""
+
+import torch
+from torch import Tensor
+
+from ....findings import Severity
+from ...verdict import Answer, Part, bad
+from ..rehearsal import Rehearsal
+from ..unasked import Unasked
+
+QUESTION = "existence"
+CODES = ("WP122",)
+QUICK = True
+
+
+def ask(rehearsal: Rehearsal) -> Part:
+    """Take the rank at every point."""
+    observation = rehearsal.problem.observation
+    if observation is None or not len(observation.points):
+        raise Unasked("no observation is given: measurements as a function of the unknowns")
+    lost, conditions, counts = [], [], (0, 0)
+    for number, point in enumerate(observation.points):
+        singular, last, rows = _spectrum(_jacobian(observation.observe, point.detach()))
+        counts = (rows, point.numel())
+        eps = torch.finfo(point.dtype).eps
+        rank = int((singular > max(counts) * eps * singular[0]).sum()) if len(singular) else 0
+        conditions.append(float(singular[0] / singular[-1]) if rank == point.numel() else torch.inf)
+        if rank < point.numel():
+            lost.append((number, rank, int(last.abs().argmax())))
+    measurements, unknowns = counts
+    points = len(observation.points)
+    worst = max(conditions)
+    numbers = {"measurements": measurements, "unknowns": unknowns, "condition": worst}
+    if not lost:
+        text = f"{measurements} measurements determine {unknowns} unknowns at all {points} points"
+        return Part([Answer(QUESTION, f"{text}; condition up to {worst:.2g}")], numbers)
+    number, rank, entry = lost[0]
+    everywhere = len(lost) == points
+    return Part(
+        [
+            bad(
+                QUESTION,
+                "WP122",
+                Severity.FAIL if everywhere else Severity.WARN,
+                f"{measurements} measurements determine {rank} of {unknowns} unknowns at "
+                f"{len(lost)} of {points} points; free is above all unknown {entry}",
+                {
+                    "subject": f"unknown {entry}",
+                    "rank": rank,
+                    "unknowns": unknowns,
+                    "measurements": measurements,
+                    "points": len(lost),
+                    "of": points,
+                    "first_point": number,
+                },
+                suspects=(
+                    ("a symmetry", "move the unknowns along the free direction: what stays?"),
+                    ("too few measurements", "add one and ask again: the rank rises"),
+                ),
+                advice="measure more, or ask for less: what is free can only be guessed",
+            )
+        ],
+        numbers,
+    )
+
+
+def _jacobian(observe: object, point: Tensor) -> Tensor:
+    with torch.enable_grad():
+        made = torch.autograd.functional.jacobian(observe, point.requires_grad_())
+    assert isinstance(made, Tensor)
+    return made.reshape(-1, point.numel())
+
+
+def _spectrum(jacobian: Tensor) -> tuple[Tensor, Tensor, int]:
+    """Singular values, as many as unknowns, the direction of the smallest, and the measurements."""
+    rows, columns = jacobian.shape
+    _, singular, directions = torch.linalg.svd(jacobian, full_matrices=True)
+    padded = torch.cat([singular, singular.new_zeros(max(0, columns - len(singular)))])
+    return padded[:columns], directions[-1], rows
