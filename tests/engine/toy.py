@@ -173,7 +173,7 @@ class Duel(Toy):
 
     name = "duel"
     recipe_type: ClassVar[type[Recipe]] = DuelRecipe
-    players: ClassVar[tuple[Player, ...]] = (
+    players: tuple[Player, ...] = (
         Player("generator", ("model",)),
         Player("critic", ("critic",)),
     )

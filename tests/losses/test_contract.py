@@ -36,6 +36,8 @@ def spectra(dtype: torch.dtype, seed: int) -> Tensor:
 SIGNALS: dict[str, Callable[[torch.dtype, int], Tensor]] = {
     "waveform": waveforms,
     "compressed": spectra,
+    "phase": spectra,
+    "spectrum": spectra,
     "level": waveforms,
 }
 """What the losses of a module compare: unit-power noise of a precision, from a seed."""

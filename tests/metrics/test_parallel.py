@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from wellposed.errors import RunError
-from wellposed.metrics.parallel import Job, score_all, score_job
+from wellposed.metrics.parallel import Job, Scorers, score_all, score_job
 from wellposed.metrics.score import mean_score
 from wellposed.metrics.table import score_pair
 
@@ -52,3 +52,17 @@ def test_a_worker_needs_neither_torch_nor_the_systems():
     loaded = done.stdout.split()
     assert "wellposed.metrics.parallel" in loaded
     assert not {"torch", "wellposed.systems", "pydantic"} & set(loaded)
+
+
+def test_scores_in_the_background_are_those_of_this_process():
+    jobs = [job(number) for number in range(3)]
+    wanted = [score_job(each) for each in jobs]
+    scorers = Scorers(1)
+    try:
+        first, second = scorers.submit(jobs), scorers.submit(jobs[::-1])
+        assert second() == wanted[::-1]
+        assert first() == wanted
+        assert first() == wanted
+    finally:
+        scorers.close()
+    assert Scorers(0).submit(jobs)() == wanted

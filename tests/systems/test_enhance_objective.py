@@ -5,9 +5,11 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
+from wellposed.dsp.stft import Stft
 from wellposed.engine.system import Moment
+from wellposed.losses.phase import group_delay, instantaneous_frequency, phase
 from wellposed.systems.enhance.model import Bsrnn
-from wellposed.systems.enhance.objective import enhance_terms
+from wellposed.systems.enhance.objective import consistency_term, enhance_terms
 from wellposed.systems.enhance.recipe import EnhanceRecipe, Loss, Model
 from wellposed.systems.enhance.system import Enhance
 
@@ -34,6 +36,65 @@ def test_the_terms_are_the_weights_of_the_recipe_and_one_value_per_scene():
     terms = enhance_terms(white(4000, 3), white(4000, 3, 1), white(4000, 3, 2), LOSS, RATE)
     assert list(terms) == list(Enhance(EnhanceRecipe()).weights("model"))
     assert {term.shape for term in terms.values()} == {(3,)}
+
+
+MORE = {"real_imaginary": 0.1, "phase": 0.2, "consistency": 0.3}
+
+
+def test_terms_that_the_recipe_does_not_weigh_do_not_exist():
+    loss = Loss(**MORE)
+    system = Enhance(EnhanceRecipe(loss=loss, model=TINY))
+    assert set(system.weights("model")) - set(Enhance(EnhanceRecipe()).weights("model")) == set(
+        MORE
+    )
+    assert {name: system.weights("model")[name] for name in MORE} == MORE
+    batch = {"noisy": white(4000, 2), "clean": white(4000, 2, 1)}
+    terms = system.terms("model", {"model": fresh()}, batch, Moment(0, torch.Generator()))
+    assert list(terms) == list(system.weights("model"))
+    assert {term.shape for term in terms.values()} == {(2,)}
+
+
+def test_a_term_that_is_added_changes_no_other():
+    signals = white(4000, 2), white(4000, 2, 1), white(4000, 2, 2)
+    few, more = (enhance_terms(*signals, loss, RATE) for loss in (LOSS, Loss(**MORE)))
+    assert all(torch.equal(few[name], more[name]) for name in few)
+    assert set(more) - set(few) == {"real_imaginary", "phase"}
+
+
+def test_the_phase_term_is_the_sum_of_its_three_kinds_in_every_resolution():
+    estimate, clean = white(4000), white(4000, seed=1)
+    loss = Loss(phase=1.0, windows_ms=(32.0,), hearing=False)
+    made = enhance_terms(estimate, clean, clean, loss, RATE)["phase"]
+    level = (clean.square().mean() + 1e-10).sqrt()
+    pair = [Stft.of_duration(RATE, 32, 8).forward(wave / level) for wave in (estimate, clean)]
+    kinds = (phase, group_delay, instantaneous_frequency)
+    assert_close(made, torch.stack([kind(*pair) for kind in kinds]).sum(0))
+
+
+@pytest.mark.parametrize("silent", ["noisy", "clean", "both"])
+@pytest.mark.parametrize("autocast", [False, True])
+def test_added_terms_have_finite_gradients_on_silence(silent: str, autocast: bool):
+    system = Enhance(EnhanceRecipe(loss=Loss(**MORE), model=TINY))
+    batch = {"noisy": white(4000), "clean": white(4000, seed=1)}
+    batch |= {name: torch.zeros(1, 4000) for name in batch if silent in (name, "both")}
+    model = fresh()
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        terms = system.terms("model", {"model": model}, batch, Moment(0, torch.Generator()))
+    torch.stack([terms[name].sum() for name in MORE]).sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+
+
+def test_an_unchanged_spectrum_is_consistent_and_does_not_depend_on_the_level():
+    stft = Stft.of_duration(RATE, 32, 16)
+    noisy = white(4000)
+    untouched = stft.forward(noisy)
+    assert consistency_term(untouched, noisy, stft).item() == pytest.approx(0, abs=1e-10)
+    masked = untouched * torch.rand(untouched.shape, generator=torch.Generator().manual_seed(0))
+    cost = consistency_term(masked, noisy, stft)
+    assert cost > 1e-3
+    assert_close(consistency_term(100 * masked, 100 * noisy, stft), cost, rtol=1e-3, atol=0)
 
 
 def test_an_exact_estimate_costs_nothing():

@@ -79,6 +79,7 @@ class Stepper:
             values[prefix + "loss"] = _total(_weighted(system, player, told.means))
             if self.guard.overflows == overflows:
                 values[prefix + "gradient_norm"] = whole(norm.detach())
+            values |= {prefix + name: value for name, value in told.figures.items()}
         self.scaler.update()
         return values
 
@@ -94,6 +95,7 @@ class Stepper:
         items: dict[str, list[Tensor]] = {}
         shown: dict[str, list[Tensor]] = {}
         totals: dict[str, Tensor] = {}
+        figures: dict[str, Tensor] = {}
         for index in range(pieces):
             piece = {key: chunks[index].to(self.world.device) for key, chunks in split.items()}
             terms, moment = self.terms(system, player, piece, number, index)
@@ -106,10 +108,12 @@ class Stepper:
                 totals[name] = totals.get(name, 0) + value.detach().mean() / pieces
             for name, signal in moment.shown.items():
                 shown.setdefault(name, []).append(signal.detach())
+            figures |= moment.figures
         return Told(
             {name: mean_over_ranks(value, self.world) for name, value in totals.items()},
             {name: _joined(parts) for name, parts in items.items()},
             {name: _joined(parts) for name, parts in shown.items()},
+            figures,
         )
 
     def terms(
@@ -118,7 +122,8 @@ class Stepper:
         """Terms of a piece, one value a scene; draws depend on (seed, step, piece, rank) alone."""
         keys = ("step", number, index, self.world.rank)
         seed_global(self.recipe.seed, *keys)
-        moment = Moment(number, generator(self.world.device, self.recipe.seed, *keys))
+        draws = generator(self.world.device, self.recipe.seed, *keys)
+        moment = Moment(number, draws, piece=index)
         dtype = AUTOCAST[self.recipe.training.precision]
         with torch.autocast(self.world.device.type, dtype, enabled=dtype is not None):
             terms = system.terms(player.name, self.networks, piece, moment)
@@ -167,6 +172,8 @@ class Told:
     """Unweighted terms, one value for every scene of this rank."""
     shown: dict[str, Tensor]
     """Signals of this rank's scenes that the system has shown: see `Moment.show`."""
+    figures: dict[str, Tensor]
+    """Numbers of this rank that the system told, those of the last piece: see `Moment.tell`."""
 
 
 def _weighted(

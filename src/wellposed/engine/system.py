@@ -43,7 +43,7 @@ class Critic(NamedTuple):
 class Moment:
     """When a step happens, the generator for its draws, and what the guard may see of it.
 
-    `terms` may call `show`, `critic` and `codes`; nothing that is learned depends on them.
+    `terms` may call `show`, `critic`, `codes` and `tell`; nothing that is learned depends on them.
     """
 
     step: int
@@ -51,6 +51,9 @@ class Moment:
     shown: dict[str, Tensor] = field(default_factory=dict)
     critics: dict[str, Critic] = field(default_factory=dict)
     chosen: dict[str, tuple[Tensor, int]] = field(default_factory=dict)
+    figures: dict[str, Tensor] = field(default_factory=dict)
+    piece: int = 0
+    """Number of the piece of the batch, where a step works through several."""
 
     def show(
         self,
@@ -83,6 +86,10 @@ class Moment:
         """Let the guard see which codes of a codebook of `size` were chosen."""
         self.chosen[name] = (indices, size)
 
+    def tell(self, **figures: Tensor) -> None:
+        """Put numbers without a gradient, such as how well a critic does, into the history."""
+        self.figures.update({name: value.detach() for name, value in figures.items()})
+
 
 class System(ABC, Generic[R]):
     """One learning problem, made from a recipe."""
@@ -91,7 +98,8 @@ class System(ABC, Generic[R]):
     recipe_type: ClassVar[type[Recipe]]
     sizes: ClassVar[Mapping[str, Section]] = {}
     """Presets of the recipe's `model` section by name."""
-    players: ClassVar[tuple[Player, ...]] = (Player("model", ("model",)),)
+    players: tuple[Player, ...] = (Player("model", ("model",)),)
+    """Who learns, in the order of their turns in a step; the same ones in all phases of a run."""
     level_metric: ClassVar[str | None] = None
     """The metric that is the gain of an estimate over its reference [dB], if one is."""
     inputs: ClassVar[tuple[str, ...]] = ()

@@ -27,11 +27,13 @@ def load_networks(system: System[Any], path: Path) -> tuple[dict[str, nn.Module]
 def start_from(networks: Mapping[str, nn.Module], path: Path) -> None:
     """Fill networks that are about to be trained with the weights of a model file.
 
+    The first network must be in it; others that are not (a critic that joins) stay as they are.
     Raises CheckpointError as `load_networks`.
     """
     tensors, _ = load_model(path)
-    for name, network in networks.items():
-        fill(network, name, tensors, path)
+    for number, (name, network) in enumerate(networks.items()):
+        if number == 0 or any(key.startswith(f"{name}/") for key in tensors):
+            fill(network, name, tensors, path)
 
 
 def fill(network: nn.Module, name: str, tensors: Mapping[str, Tensor], path: Path) -> None:

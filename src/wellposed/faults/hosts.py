@@ -115,7 +115,7 @@ class Duelled(Enhanced):
 
     fool: ClassVar[float] = 0.02
     """Weight of the critic's word, so that it counts a few percent of the loss."""
-    players: ClassVar[tuple[Player, ...]] = (
+    players: tuple[Player, ...] = (
         Player("generator", ("model",)),
         Player("critic", ("critic",)),
     )

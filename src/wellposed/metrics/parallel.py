@@ -4,8 +4,9 @@ Promise: results come in the order of the jobs, do not depend on the number of w
 bounded number of waveforms is in memory. A worker imports neither torch nor any system.
 """
 
+import signal
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -83,3 +84,41 @@ def _dead_worker(job: Job) -> RunError:
         f"{job.name}: a worker process died while scoring this file or one of the next; it ran out "
         "of memory, or the C code of pesq crashed. Use fewer workers, or leave PESQ out."
     )
+
+
+class Scorers:
+    """Worker processes that score in the background while their owner does something else.
+
+    They start at the first `submit` and end with the process. What comes out depends on the jobs
+    alone, never on the number of workers or on when it is asked for.
+    """
+
+    def __init__(self, workers: int) -> None:
+        """Prepare; nothing is started. `workers` 0: score in this process, when asked."""
+        self.workers = workers
+        self._pool: ProcessPoolExecutor | None = None
+
+    def submit(self, jobs: Sequence[Job]) -> Callable[[], list[dict[str, Score]]]:
+        """Begin to score; what is returned waits for the scores, in the order of the jobs.
+
+        That raises RunError if a worker dies, as C code may make it. It may be called again.
+        """
+        if self.workers == 0:
+            return lambda: [score_job(job) for job in jobs]
+        if self._pool is None:
+            # A worker leaves Ctrl-C to its owner, which may want to end its step first.
+            self._pool = ProcessPoolExecutor(
+                self.workers,
+                mp_context=get_context("spawn"),
+                initializer=signal.signal,
+                initargs=(signal.SIGINT, signal.SIG_IGN),
+            )
+        pool = self._pool
+        waiting = [(job, _submitted(pool, job)) for job in jobs]
+        return lambda: [_finished(job, future) for job, future in waiting]
+
+    def close(self) -> None:
+        """End the workers; they start again when something is submitted."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+        self._pool = None

@@ -64,14 +64,20 @@ class Bsrnn(nn.Module):
         """Samples of input needed beyond an output sample; None if all of the future counts."""
         return self.stft.window - 1 if self.causal else None
 
-    def forward(self, noisy: Tensor) -> Tensor:
-        """Enhance `(batch, time)`; computes spectra in float32 under mixed precision."""
+    def forward(self, noisy: Tensor, *, whole: bool = False) -> Tensor | tuple[Tensor, Tensor]:
+        """Enhance `(batch, time)`; computes spectra in float32 under mixed precision.
+
+        `whole`: give the filtered spectrum `(batch, frames, bins)` as well, of which the waveform
+        is the inverse.
+        """
         with torch.autocast(noisy.device.type, enabled=False):
             spectrum = self.stft.forward(noisy.float())
             features = self.features(spectrum)
         taps = self.taps(self.paths(self.split(features)))
         with torch.autocast(noisy.device.type, enabled=False):
-            return self.stft.inverse(self.filtered(spectrum, taps), noisy.shape[-1])
+            made = self.filtered(spectrum, taps)
+            estimate = self.stft.inverse(made, noisy.shape[-1])
+        return (estimate, made) if whole else estimate
 
     def filtered(self, spectrum: Tensor, taps: Tensor) -> Tensor:
         """Apply the taps, and silence the bins that hold no voice."""

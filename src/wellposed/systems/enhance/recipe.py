@@ -133,6 +133,18 @@ class Loss(Section):
     """Mean absolute difference of waveforms relative to the mixture's level: SI-SDR."""
     level: Weight = 0.03
     """Absolute distance of levels [B]: without it speech comes out 0.7 to 3 dB too quiet."""
+    real_imaginary: Weight = 0.0
+    """Absolute difference of uncompressed real and imaginary parts (arXiv:2212.00406). Off: not
+    measured to help beside the four above."""
+    phase: Weight = 0.0
+    """Phase, group delay and instantaneous frequency (arXiv:2211.15974), by unit vectors. Off: not
+    measured to help; `complex` has the phase in it."""
+    consistency: Weight = 0.0
+    """Distance of the filtered spectrum from that of its signal (arXiv:2308.08926). Off: not
+    measured to help; frames of half a window's hop contradict each other little."""
+    metric: Weight = 0.0
+    """What a critic that learns to predict PESQ says of the estimate (`critic.py`). It learns in
+    all phases if this is above 0 in any. Off: not measured to help, and a step takes longer."""
     hearing: bool = True
     """Weigh the spectra so that every auditory filter counts alike, not every hertz."""
     windows_ms: Annotated[tuple[Positive, ...], Field(min_length=1)] = (16.0, 32.0, 64.0)

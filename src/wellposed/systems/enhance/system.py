@@ -12,13 +12,22 @@ from torch import Tensor, nn
 from wellposed.data import audio
 from wellposed.data.corpus import CorpusChoice, open_corpus
 from wellposed.data.sounds import CorpusSounds, Sounds, SyntheticSounds
+from wellposed.dsp.stft import Stft
 from wellposed.engine.recipe import Recipe, Section
-from wellposed.engine.system import Batch, Item, Moment, Networks, System
+from wellposed.engine.system import Batch, Item, Moment, Networks, Player, System
 from wellposed.metrics.catalogue import metric, require_packages
 from wellposed.metrics.table import score_pair, write_json
+from wellposed.nn.critic import MetricCritic
+from wellposed.systems.enhance.critic import (
+    PLAYER,
+    WEIGHTS,
+    MetricTargets,
+    critic_terms,
+    critics_word,
+)
 from wellposed.systems.enhance.declaration import declared
 from wellposed.systems.enhance.model import Bsrnn
-from wellposed.systems.enhance.objective import TERMS, enhance_terms
+from wellposed.systems.enhance.objective import consistency_term, enhance_terms, terms_of
 from wellposed.systems.enhance.recipe import SIZES, EnhanceRecipe
 from wellposed.systems.enhance.scenes import EnhanceScenes
 
@@ -32,20 +41,39 @@ class Enhance(System[EnhanceRecipe]):
     name = "enhance"
     recipe_type: ClassVar[type[Recipe]] = EnhanceRecipe
     sizes: ClassVar[Mapping[str, Section]] = SIZES
+    targets: MetricTargets | None = None
+    """True scores for the critic; none without a critic."""
     level_metric: ClassVar[str | None] = "level_error_db"
     inputs: ClassVar[tuple[str, ...]] = ("noisy",)
     labels: ClassVar[tuple[str, ...]] = ("clean",)
 
+    def __init__(self, recipe: EnhanceRecipe) -> None:
+        """Take a critic in if any phase of the recipe listens to one."""
+        super().__init__(recipe)
+        steps = (0, *(phase.from_step for phase in recipe.curriculum))
+        if any(recipe.at_step(step)[1].loss.metric > 0 for step in steps):
+            self._take_critic(MetricTargets(recipe.scenes.rate, recipe.training.workers))
+
+    def _take_critic(self, targets: MetricTargets) -> None:
+        self.targets = targets
+        self.players = (Player("model", ("model",)), Player(PLAYER, (PLAYER,)))
+
     def with_recipe(self, recipe: EnhanceRecipe) -> "Enhance":
-        """Return this system under another recipe, sharing the opened corpus."""
+        """Return this system under another recipe, sharing the opened corpus and the critic."""
         other = Enhance(recipe)
+        if self.targets is not None:
+            other._take_critic(self.targets)
         if (recipe.data, recipe.scenes.rate) == (self.recipe.data, self.recipe.scenes.rate):
             other.__dict__["sounds"] = self.sounds
         return other
 
     def build(self) -> dict[str, nn.Module]:
-        """Make the one network."""
-        return {"model": Bsrnn(self.recipe.model, self.recipe.scenes.rate)}
+        """Make the network, and its critic if there is one."""
+        rate = self.recipe.scenes.rate
+        networks: dict[str, nn.Module] = {"model": Bsrnn(self.recipe.model, rate)}
+        if self.targets is not None:
+            networks[PLAYER] = MetricCritic(rate)
+        return networks
 
     @cached_property
     def sounds(self) -> Sounds:
@@ -87,17 +115,30 @@ class Enhance(System[EnhanceRecipe]):
         self, player: str, networks: Networks, batch: Batch, moment: Moment
     ) -> dict[str, Tensor]:
         """Compare the estimate, made from the noisy side alone, with the clean side."""
-        estimate = networks["model"](batch["noisy"])
-        moment.show(estimate=estimate, reference=batch["clean"], source=batch["noisy"])
-        recipe = self.recipe
-        return enhance_terms(
-            estimate, batch["clean"], batch["noisy"], recipe.loss, recipe.scenes.rate
-        )
+        loss, targets = self.recipe.loss, self.targets
+        if player == PLAYER and targets is not None:
+            return critic_terms(networks, batch, moment, targets, active=loss.metric > 0)
+        noisy, rate = batch["noisy"], self.recipe.scenes.rate
+        made = None
+        if loss.consistency > 0:
+            estimate, made = networks["model"](noisy, whole=True)
+        else:
+            estimate = networks["model"](noisy)
+        moment.show(estimate=estimate, reference=batch["clean"], source=noisy)
+        if targets is not None:
+            targets.ask(moment, estimate, batch)
+        terms = enhance_terms(estimate, batch["clean"], noisy, loss, rate)
+        if made is not None:
+            model = self.recipe.model
+            stft = Stft.of_duration(rate, model.window_ms, model.hop_ms)
+            terms["consistency"] = consistency_term(made, noisy, stft)
+        if loss.metric > 0:
+            terms["metric"] = critics_word(networks, estimate, batch)
+        return terms
 
     def weights(self, player: str) -> dict[str, float]:
-        """Weights of the recipe's loss section."""
-        loss = self.recipe.loss
-        return {name: getattr(loss, name) for name in TERMS}
+        """Weights of the recipe's loss section; those of the critic are fixed."""
+        return dict(WEIGHTS) if player == PLAYER else terms_of(self.recipe.loss)
 
     def measure(self, networks: Networks, item: Item) -> dict[str, float | None]:
         """Score one scene; `noisy/NAME` is the score of the input as it is, for comparison."""
