@@ -66,9 +66,10 @@ def test_the_phase_term_is_the_sum_of_its_three_kinds_in_every_resolution():
     loss = Loss(phase=1.0, windows_ms=(32.0,), hearing=False)
     made = enhance_terms(estimate, clean, clean, loss, RATE)["phase"]
     level = (clean.square().mean() + 1e-10).sqrt()
-    pair = [Stft.of_duration(RATE, 32, 8).forward(wave / level) for wave in (estimate, clean)]
+    stft = Stft.of_duration(RATE, 32, 8)
+    first, second = stft.forward(estimate / level), stft.forward(clean / level)
     kinds = (phase, group_delay, instantaneous_frequency)
-    assert_close(made, torch.stack([kind(*pair) for kind in kinds]).sum(0))
+    assert_close(made, torch.stack([kind(first, second) for kind in kinds]).sum(0))
 
 
 @pytest.mark.parametrize("silent", ["noisy", "clean", "both"])
