@@ -280,7 +280,7 @@ def distances(microphones: Tensor):
 def test_three_coordinates_follow_from_distances_to_four_microphones():
     corners = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], dtype=torch.float64)
     points = torch.tensor([[0.3, 0.4, 2.0], [1.0, 3.0, 0.5]], dtype=torch.float64)
-    given = problem(observation=Observation(distances(corners), points))
+    given = problem(observation=Observation(distances(corners), list(points)))
     audit = asked(given, "measurements_suffice")
     assert audit.findings == ()
     assert (audit.numbers["measurements"], audit.numbers["unknowns"]) == (4, 3)

@@ -168,8 +168,8 @@ class System(ABC, Generic[R]):
     def declared(self) -> Mapping[str, Any]:
         """Say what only this system knows to the audit of its problem.
 
-        Fields of `wellposed.guard.audit.problem.Problem` by name: axes, lookahead, the path of
-        use, yardsticks, trivial outputs. What is left out is not asked.
+        Fields of `wellposed.guard.audit.problem.Problem` by name: axes, waveforms, lookahead, the
+        path of use, yardsticks, trivial outputs. What is left out is not asked.
         """
         return {}
 

@@ -27,6 +27,7 @@ def declared(recipe: EnhanceRecipe) -> Mapping[str, Any]:
     names = dict.fromkeys((recipe.validation.select, *YARDSTICKS))
     return {
         "axes": {"noisy": {"time": 1}, "estimate": {"time": 1}},
+        "waveforms": ("noisy", "estimate"),
         "between": {"band": Between("model.split", "model.paths", 2, 2)},
         "lookahead": window - 1 if model.causal else None,
         "use": use,

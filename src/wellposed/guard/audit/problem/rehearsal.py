@@ -6,7 +6,7 @@ asked before it. Nothing is kept between questions but rendered batches.
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -123,7 +123,7 @@ class Rehearsal:
         make: Callable[[Mapping[str, nn.Module], Batch], Estimates],
         training: bool = False,
     ) -> dict[str, Tensor]:
-        with in_mode(networks, training):
+        with in_mode(networks, training=training):
             self.seed(3)
             return {k: each.detach().clone() for k, each in named(make(networks, batch)).items()}
 
@@ -185,7 +185,7 @@ def named(estimates: Estimates) -> dict[str, Tensor]:
 
 
 @contextmanager
-def in_mode(networks: Mapping[str, nn.Module], training: bool) -> Iterator[None]:
+def in_mode(networks: Mapping[str, nn.Module], *, training: bool) -> Iterator[None]:
     """Put networks in training or evaluation mode; each part is as it was afterwards."""
     modules = [part for each in networks.values() for part in each.modules()]
     modes = [part.training for part in modules]
@@ -196,3 +196,8 @@ def in_mode(networks: Mapping[str, nn.Module], training: bool) -> Iterator[None]
     finally:
         for part, mode in zip(modules, modes, strict=True):
             part.training = mode
+
+
+def resting(networks: Mapping[str, nn.Module]) -> AbstractContextManager[None]:
+    """Put networks in evaluation mode for a while."""
+    return in_mode(networks, training=False)

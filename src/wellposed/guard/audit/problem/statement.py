@@ -99,6 +99,8 @@ class Problem:
     axes: Mapping[str, Axes] = field(default_factory=dict)
     """Meaning of the axes of each input, and of "estimate": {"noisy": {"time": 1}}. Known
     meanings: time, band, channel."""
+    waveforms: Sequence[str] = ()
+    """Inputs, and "estimate", that are sampled sound along their time axis."""
     between: Mapping[str, Between] = field(default_factory=dict)
     """By meaning of an axis ("band"), the modules between which its parts must meet."""
     apart: Sequence[str] = ()
