@@ -53,28 +53,37 @@ class SilentOutput(OutputFault):
         return 0 * estimate
 
 
-class ClampFault(Fault):
-    """Put a clamp behind the paths."""
+class Narrow(nn.Module):
+    """A clamp at the 99th percentile of the first values that it meets."""
 
-    limit: float
+    limit: float = 0.0
 
-    def build(self, networks):
-        """Add the module."""
-        model = networks["model"]
-        model.paths = nn.Sequential(model.paths, nn.Hardtanh(-self.limit, self.limit))
+    def forward(self, features: Tensor) -> Tensor:
+        """Return features of the same shape."""
+        if not self.limit:
+            sizes = features.detach().abs().flatten().sort().values
+            self.limit = float(sizes[int(0.99 * len(sizes))])
+        return features.clamp(-self.limit, self.limit)
 
 
-class ClampBites(ClampFault):
-    """A clamp that changes one value in a hundred."""
+class ClampBites(Fault):
+    """A clamp that changes one value in a hundred of what is there at the beginning."""
 
     codes = ("WP305",)
-    limit = 2.5
-    """Features are normalised; of a normal distribution 1.2 % are beyond."""
+
+    def build(self, networks):
+        """Put it behind the paths."""
+        model = networks["model"]
+        model.paths = nn.Sequential(model.paths, Narrow())
 
 
-class ClampIdle(ClampFault):
+class ClampIdle(Fault):
     """A clamp so wide that nothing ever reaches it."""
 
     codes = ("WP306",)
     shows = "lasting"
-    limit = 1e6
+
+    def build(self, networks):
+        """Put it behind the paths."""
+        model = networks["model"]
+        model.paths = nn.Sequential(model.paths, nn.Hardtanh(-1e6, 1e6))

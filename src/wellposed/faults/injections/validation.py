@@ -32,7 +32,8 @@ class SilencePays(Fault):
 
     codes = ("WP402",)
     shows = "validation"
-    since = 1
+    since = 2
+    """Half of the plan lies behind; before it a young network may be worse than silence."""
     changes: ClassVar[Changes] = {"validation.select": "si_sdr_db", "scenes.snr_db": (-20.0, -15.0)}
 
     def score(self, scores, item, estimate):
@@ -64,8 +65,8 @@ class FreshValidation(Fault):
 
     codes = ("WP404",)
     shows = "validation"
-    since = 3
-    """Two changes: one may be meant."""
+    since = 2
+    """The first change, worth knowing; the second is a warning, since one may be meant."""
     changes: ClassVar[Changes] = {"training.steps": 128, "validation.minimum_gain": 0.1}
     list = -1
 

@@ -1,10 +1,10 @@
 """WP313: what the optimizer remembers does not fit the gradient, since the loss has changed.
 
 Signal: the names of the terms have changed while the optimizer remembers gradients: INFO, by set
-equality (E). And of the three steps since, or after a resume: the cosine between the running mean
-of gradients and the fresh one, and the energy, the log of the fresh squares over their running
-mean. Threshold S: all three cosines below all n looks before, or all three energies outside of
-them. Were nothing changed, that had the chance 3 / C(n + 3, 3) at most (three sides), which must
+equality (E), at that step. And of the three steps since, or after a resume: the cosine between the
+running mean of gradients and the fresh one, and the energy, the log of the fresh squares over their
+running mean. Threshold S: all three cosines below all n looks before, or all three energies outside
+of them. Were nothing changed, that had the chance 3 / C(n + 3, 3) at most (three sides), which must
 be below the declared budget over all changes. A mere resume is told only then; INFO as well,
 since the means forget. WARN where the old mean points against the new gradient: all three cosines
 below 0 and below all before, of which most were above 0.
@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 from ..evidence import Evidence
 from ..findings import Finding, Severity, Suspect
-from ..instruments.moments import AFTER, chance, is_outside
+from ..instruments.moments import chance, is_outside
 
 CODES = ("WP313",)
 READS = "moments"
@@ -30,9 +30,13 @@ def check(evidence: Evidence) -> list[Finding]:
 def _finding(step: int, name: str, about: Mapping[str, float]) -> Finding:
     rare, turned = about["rare"] > 0, is_outside(about, "cosine") < 0
     against = rare and turned and about["cosine_highest"] < 0 < about["past_cosine_median"]
-    facts: dict[str, float | int | str] = {"subject": f"{name} at change {int(about['changes'])}"}
+    # Told anew when the gradients have spoken.
+    place = f"{name} {'after' if rare else 'at'} change {int(about['changes'])}"
+    facts: dict[str, float | int | str] = {"subject": place}
     facts |= {key: value for key, value in about.items() if "cosine" in key}
-    facts |= {"looks_before": int(about["looks"]), "outside_by_chance": chance(int(about["looks"]))}
+    facts["looks_before"] = int(about["looks"])
+    if rare:
+        facts["outside_by_chance"] = chance(int(about["looks"]))
     symptom = "the optimizer remembers another loss"
     if rare and turned:
         symptom = (
@@ -49,7 +53,7 @@ def _finding(step: int, name: str, about: Mapping[str, float]) -> Finding:
         title=f"{symptom} when {when}",
         severity=Severity.WARN if against else Severity.INFO,
         step=step,
-        since_step=step - AFTER + 1,
+        since_step=step - int(about["steps"]) + 1,
         evidence=facts,
         suspects=(
             Suspect("moments of the old loss", "the same steps with a fresh optimizer"),

@@ -39,11 +39,11 @@ class _Course:
 class Moments:
     """Records of the kind "moments": the names of the terms changed, or a resume does not fit.
 
-    Optimizer -> of the three steps since, and of the last `looks` before: lowest, median and
-    highest `cosine` between the mean of gradients and the fresh one, and of the `energy`: log of
-    the fresh squares over their running mean (where the optimizer has one). `changes` of names so
-    far; `renamed` 0: after a resume; `rare` 1: outside of the past beyond chance. Looked at
-    sixteen times as often as other things, since the means forget within tens of steps.
+    Optimizer -> of the `steps` since (1 at once, then 3), and of the last `looks` before: lowest,
+    median and highest `cosine` between the mean of gradients and the fresh one, and of the
+    `energy`: log of the fresh squares over their running mean (where the optimizer has one).
+    `changes` of names so far; `renamed` 0: after a resume; `rare` 1: outside of the past beyond
+    chance. Looked at sixteen times as often as other things, since the means forget within tens of steps.
     """
 
     def __init__(self, watched: Watched) -> None:
@@ -91,8 +91,10 @@ class Moments:
                 self._tell(name, self._resumed.pop(name), renamed=False)
         if course.open:
             course.fresh.append(pair)
-            if len(course.fresh) == AFTER:
+            # At once that something is remembered; later what the gradients say of it.
+            if len(course.fresh) in (1, AFTER):
                 self._tell(name, course.fresh, renamed=True)
+            if len(course.fresh) == AFTER:
                 course.fresh, course.open = [], False
         elif look:
             course.past = [*course.past, pair][-PAST:]
@@ -136,6 +138,7 @@ class Moments:
     def _tell(self, name: str, fresh: list[list[float]], renamed: bool) -> None:
         past = self._courses[name].past
         table = {
+            "steps": float(len(fresh)),
             "looks": float(len(past)),
             "changes": float(self._changes),
             "renamed": float(renamed),
@@ -147,6 +150,7 @@ class Moments:
                 table |= {f"{kind}_median": median(new), f"past_{kind}_median": median(old)}
                 table |= {f"past_{kind}_lowest": min(old), f"past_{kind}_highest": max(old)}
         rare = chance(len(past)) <= self._watched.plan.level(max(1, self._changes))
+        rare = rare and len(fresh) == AFTER
         outside = is_outside(table, "cosine") < 0 or is_outside(table, "energy") != 0
         # A mere resume that fits leaves no trace.
         if renamed or (rare and outside):
