@@ -43,7 +43,8 @@ class Moments:
     median and highest `cosine` between the mean of gradients and the fresh one, and of the
     `energy`: log of the fresh squares over their running mean (where the optimizer has one).
     `changes` of names so far; `renamed` 0: after a resume; `rare` 1: outside of the past beyond
-    chance. Looked at sixteen times as often as other things, since the means forget within tens of steps.
+    chance. Looked at sixteen times as often as other things, since the means forget within tens of
+    steps.
     """
 
     def __init__(self, watched: Watched) -> None:
