@@ -28,3 +28,6 @@ QUICK: dict[str, dict[str, Any]] = {
 def test_the_fault_is_found_and_named_right(name):
     trial = attempt(all_faults()[name](), **QUICK.get(name, {}))
     assert trial.verdict == "right", trial.found
+    assert trial.delay is not None
+    # What is lasting takes as many steps as chance could agree for; see docs/faults.md.
+    assert trial.shows == "lasting" or 0 <= trial.delay <= 1

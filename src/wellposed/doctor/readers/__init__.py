@@ -33,7 +33,7 @@ def _read(path: Path) -> list[Table]:
         raise DataError(
             f"{path}: found W&B's own binary file, for which the wandb package offers no reader. "
             "Export it: wandb.Api().run('ENTITY/PROJECT/RUN').history(pandas=False) written as "
-            "JSON, or 'Download CSV' beside a chart."
+            "JSON (pip install 'wellposed[wandb]'), or 'Download CSV' beside a chart."
         )
     try:
         data = path.read_bytes()
