@@ -24,7 +24,7 @@ class TermNeverComputed(Fault):
 
     def weights(self, weights):
         """Weigh one more."""
-        return {**weights, "phase": 0.1}
+        return {**weights, "nobody": 0.1}
 
 
 class TermWithoutWeight(Fault):
