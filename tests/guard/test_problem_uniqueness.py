@@ -5,7 +5,7 @@ from little_problem import Smoother, batch, error, problem
 from torch import Tensor, nn
 
 from wellposed.guard import Severity
-from wellposed.guard.audit import Audit
+from wellposed.guard.audit import Audit, Probes
 from wellposed.guard.audit.problem import Problem, audit_problem
 
 Batch = dict[str, Tensor]
@@ -163,3 +163,49 @@ def test_scores_that_are_missing_are_no_rivals():
     audit = ranked(defined, "lower")
     assert audit.findings == ()
     assert "no score: silence" in audit.answers[0].text
+
+
+def speech(number: int) -> Batch:
+    """Sounds with something in every band, as real labels have."""
+    clean = Probes.synthetic(number).reference
+    return {"noisy": clean + 0.01 * torch.randn_like(clean), "clean": clean}
+
+
+def selected(score: object, better: str, **changes: object) -> Audit:
+    given = {"yardsticks": {"mine": (score, better)}, "select": "mine", "batch": speech}
+    return asked(problem(**(given | changes)), "metric_audited")
+
+
+def test_an_error_passes_the_audit_of_a_loss():
+    (answer,) = selected(error, "lower").answers
+    assert answer.word == "ok"
+    assert answer.text.startswith("mine: the best gain is 1 (+0.0 dB); silence costs as much as")
+
+
+def test_a_metric_that_pays_for_silence_fails_the_audit_of_a_loss():
+    audit = selected(lambda estimate, batch: -estimate.square().mean(-1), "higher")
+    assert {"WP101", "WP201"} <= audit.codes(Severity.FAIL)
+    assert audit.findings[0].title.startswith("mine as a loss: ")
+
+
+def test_blindness_to_the_level_is_found_unless_it_is_declared():
+    def alike(estimate: Tensor, batch: Batch) -> Tensor:
+        return torch.cosine_similarity(estimate, batch["clean"], -1)
+
+    assert selected(alike, "higher").codes(Severity.FAIL) == {"WP202"}
+    assert selected(alike, "higher", blind=("gain",)).findings == ()
+
+
+def test_a_metric_of_other_than_waveforms_is_not_asked():
+    (answer,) = selected(error, "lower", labels=()).answers
+    assert not answer.asked
+
+
+def test_order_below_the_worth_of_silence_is_a_remark():
+    def floored(estimate: Tensor, batch: Batch) -> Tensor:
+        gap = (estimate - batch["clean"]).square().mean(-1)
+        power = batch["clean"].square().mean(-1)
+        return torch.where(gap > 30 * power, 5 * power, gap)
+
+    (finding,) = selected(floored, "lower").findings
+    assert (finding.code, finding.severity) == ("WP211", Severity.INFO)

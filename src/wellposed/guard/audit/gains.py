@@ -22,23 +22,31 @@ FAINT = 1e-7
 
 def gain_part(bench: Bench) -> Part:
     """Follow the good estimate over all gains."""
-    losses = _follow(bench, bench.good)
+    level = level_part(bench)
     levels = sorted({*SLOPES_DB, bench.quietest_db}) if bench.quietest_db > -120 else SLOPES_DB
     slopes = {db: bench.asked.slope(10 ** (db / 20) * bench.good, bench.reference) for db in levels}
+    slope_over_gain = {
+        f"{db:g}": float((each.gradient * 10 ** (db / 20) * bench.good).sum())
+        for db, each in slopes.items()
+    }
+    return Part(
+        [*level.answers, *_dead(bench, slopes)],
+        {**level.numbers, "slope_over_gain_db": slope_over_gain},
+    )
+
+
+def level_part(bench: Bench) -> Part:
+    """Which level is best, by values alone."""
+    losses = _follow(bench, bench.good)
     anchored = not bench.blind_to_gain
     best = min(losses, key=lambda gain: losses[gain])
-    answers = [_level(bench, losses, best, anchored), *_dead(bench, slopes)]
     numbers = {
         "best_gain": best if anchored else math.nan,
         "half_gain_change": bench.change(0.5 * bench.good) / bench.scale.unit,
         "least_loss_over_gains": min(losses.values()),
         "loss_over_gain_db": {f"{20 * math.log10(g):.0f}": each for g, each in losses.items()},
-        "slope_over_gain_db": {
-            f"{db:g}": float((each.gradient * 10 ** (db / 20) * bench.good).sum())
-            for db, each in slopes.items()
-        },
     }
-    return Part(answers, numbers)
+    return Part([_level(bench, losses, best, anchored)], numbers)
 
 
 def _follow(bench: Bench, estimate: Tensor) -> dict[float, float]:

@@ -16,6 +16,11 @@ from wellposed.metrics.table import score_pair
 from wellposed.systems.enhance.model import Bsrnn
 from wellposed.systems.enhance.recipe import EnhanceRecipe
 
+BLIND = ("gain", "polarity")
+"""What a selecting metric need not notice. SI-SDR, STOI and PESQ notice neither (measured by the
+audit itself); every validation has the error of the level beside it, and the terms of the loss
+compare level and phase."""
+
 YARDSTICKS = ("snr_db", "estoi")
 """Measures besides the one that selects: one that minds the level, one that is about speech."""
 
@@ -36,6 +41,7 @@ def declared(recipe: EnhanceRecipe) -> Mapping[str, Any]:
             for name in names
         },
         "trivial": trivial,
+        "blind": BLIND,
     }
 
 
