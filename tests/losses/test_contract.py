@@ -39,6 +39,7 @@ SIGNALS: dict[str, Callable[[torch.dtype, int], Tensor]] = {
     "phase": spectra,
     "spectrum": spectra,
     "level": waveforms,
+    "mel": waveforms,
 }
 """What the losses of a module compare: unit-power noise of a precision, from a seed."""
 

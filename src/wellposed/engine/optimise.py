@@ -57,6 +57,8 @@ class Stepper:
             self.recipe.schedule, number, self.recipe.training.steps
         )
         for player in system.players:
+            if not system.plays(player.name, number):
+                continue
             optimizer = self.optimizers[player.name]
             for group in optimizer.param_groups:
                 group["lr"] = rate

@@ -134,6 +134,10 @@ class System(ABC, Generic[R]):
     ) -> dict[str, Tensor]:
         """Compute the unweighted terms of `player`, each `(batch,)`."""
 
+    def plays(self, player: str, step: int) -> bool:
+        """Whether `player` has a turn in `step`; one that joins later is left as it was built."""
+        return True
+
     @abstractmethod
     def weights(self, player: str) -> dict[str, float]:
         """Weight of every term of `player`, from the recipe."""

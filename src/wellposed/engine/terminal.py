@@ -20,6 +20,7 @@ from wellposed.engine.liveline import LiveLine
 from wellposed.errors import RunError
 
 _RATE = "items_per_s"
+_PARTS = "stage/"  # figures of parts, too many for a line: the history has them
 _SHORT = {"gradient_norm": "grad", "learning_rate": "lr"}
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]")
 _REMEMBERED = 20  # lines that the time left is told from: even, and soon right after a change
@@ -123,7 +124,8 @@ def describe(values: Mapping[str, float], units: Mapping[str, str]) -> str:
 
     First the loss and its terms, then what else there is, gradient, learning rate and speed.
     """
-    names = sorted((name for name in values if name != _RATE), key=_place)
+    told = (name for name in values if name != _RATE and not name.startswith(_PARTS))
+    names = sorted(told, key=_place)
     parts = [_described(name, values[name], units) for name in names]
     if _RATE in values:
         parts.append(f"{number(values[_RATE])} items/s")

@@ -9,6 +9,7 @@ from wellposed.engine.system import System
 from wellposed.errors import RecipeError
 
 SYSTEMS: dict[str, str] = {
+    "codec": "wellposed.systems.codec.system:CodecSystem",
     "enhance": "wellposed.systems.enhance.system:Enhance",
 }
 """Name on the command line, and where its class is; imported when asked for."""

@@ -126,6 +126,12 @@ class Codec(nn.Module):
         out = bounded(self.decoder(passed, Whole()).float())[:, 0, :samples]
         return Estimate(out, codes, latent, passed, commitment, codebook)
 
+    def latents(self, wave: Tensor) -> Tensor:
+        """Latents of the audible frames of `(batch, time)`: `(number, width)`."""
+        framed = self._framed(wave)
+        latent = self.encoder(framed[:, None], Whole()).float()
+        return latent.transpose(1, 2)[self._audible(framed)]
+
     @torch.no_grad()
     def encode(self, wave: Tensor) -> Tensor:
         """Codes `(batch, stages, frames)` of `(batch, time)`. Raises ValueError: no samples."""

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from wellposed.engine.recipe import Section
+from wellposed.engine.recipe import Optimizer, Recipe, Section, Validation
 
 FIRST_STRIDES = {8000: 1, 16000: 2, 24000: 3, 48000: 6}
 """Sample rates [Hz], and the first stride that brings them to 8 kHz."""
@@ -15,6 +15,8 @@ FRAMES_PER_SECOND = 50
 Channels = tuple[int, int, int, int, int]
 """At the sample rate, at 8 kHz, 2 kHz, 400 Hz and 50 Hz."""
 Count = Annotated[int, Field(ge=1)]
+Weight = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
 Levels = Annotated[tuple[int, ...], Field(min_length=1)]
 
 
@@ -62,3 +64,89 @@ SIZES: dict[str, Model] = {
     ),
 }
 """Presets. Parameters and arithmetic: see docs/codec.md, `benchmarks/codec_cost.py`."""
+
+
+def _levels(span: tuple[float, float]) -> tuple[float, float]:
+    if not span[0] <= span[1] <= 0:
+        raise ValueError(f"from {span[0]:g} to {span[1]:g}: wanted rising, 0 dB or less")
+    return span
+
+
+class Scenes(Section):
+    """A piece of speech; each draw depends on (seed, split, index) alone."""
+
+    rate: Literal[8000, 16000, 24000, 48000] = 16000
+    """Sample rate [Hz]."""
+    seconds: Positive = 1.0
+    """Length of a training scene [s]. The network looks back 0.5 s; descript-audio-codec took
+    0.38 s, EnCodec 1 s."""
+    validation_seconds: Positive = 4.0
+    """Length of a validation scene [s]; longer, because PESQ needs utterances."""
+    level_dbfs: Annotated[tuple[float, float], AfterValidator(_levels)] = (-35.0, -15.0)
+    """Level of the active speech, uniform [dB re full scale]."""
+
+
+class Loss(Section):
+    """Weights of the terms. Those of descript-audio-codec (conf/final/16khz.yml) but `waveform`."""
+
+    mel: Weight = 15.0
+    """Log-mel distance at seven resolutions, summed."""
+    waveform: Weight = 1.0
+    """Mean absolute difference relative to the scene's level: phase, hence SI-SDR."""
+    commitment: Weight = 0.25
+    """Latents towards their codes."""
+    codebook: Weight = 1.0
+    """Codes towards their latents (factorised)."""
+    fooling: Weight = 1.0
+    """What the critic says of the estimate."""
+    matching: Weight = 2.0
+    """Layers of the critic, estimate against original."""
+    dropout: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Share of scenes that get a random number of stages, so that one model serves all bitrates."""
+    quantize_from: Annotated[int, Field(ge=0)] = 1000
+    """Step at which the books are fitted to latents by k-means and quantization begins. A decoder
+    that can do something already gives the encoder a reason to be informative."""
+
+
+class Critic(Section):
+    """The discriminator, of descript-audio-codec's form."""
+
+    from_step: Annotated[int, Field(ge=0)] = 0
+    """Step at which it joins; 0: there is none. A step with it takes several times as long."""
+    periods: tuple[Count, ...] = (2, 3, 5, 7, 11)
+    """Periods [samples]."""
+    period_channels: Annotated[tuple[Count, ...], Field(min_length=1)] = (32, 128, 512, 1024, 1024)
+    """Channels of the layers of a period critic: 8.2 M parameters a period."""
+    windows_ms: tuple[Positive, ...] = (128.0, 64.0, 32.0)
+    """Windows of the band critics [ms]: 2048, 1024 and 512 samples at 16 kHz."""
+    band_channels: Count = 32
+    """Channels of the band critics."""
+
+
+class CodecRecipe(Recipe):
+    """Everything that `wellposed train codec` can be told."""
+
+    system: Literal["codec"] = "codec"
+    model: Model = Model()
+    scenes: Scenes = Scenes()
+    loss: Loss = Loss()
+    critic: Critic = Critic()
+    optimizer: Optimizer = Optimizer(learning_rate=1e-3, betas=(0.8, 0.99), clip_norm=10.0)
+    validation: Validation = Validation(select="si_sdr_db")
+
+    @model_validator(mode="after")
+    def _keeps_what_is_built(self) -> Self:
+        fixed = [
+            key
+            for phase in self.curriculum
+            for key in phase.changes
+            if key in ("scenes.rate", "loss.quantize_from")
+        ]
+        if fixed:
+            raise ValueError(f"curriculum: {fixed[0]} cannot change within a run")
+        if 0 < self.critic.from_step < self.loss.quantize_from:
+            raise ValueError(
+                f"critic.from_step {self.critic.from_step} is before loss.quantize_from "
+                f"{self.loss.quantize_from}; nobody will send the sounds of before"
+            )
+        return self
