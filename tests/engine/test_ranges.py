@@ -75,13 +75,13 @@ def test_the_effect_of_a_clamp_is_the_one_of_the_formula():
     values = torch.linspace(-1, 1, 100_001).reshape(1, -1)
     groups = list(joined([values]))
     net = network(Scaling())
-    clamps = [Clamp.parse("0=-1:1"), Clamp.parse("0=-5:5")]
+    clamps = [Clamp.parse(text) for text in ("0=-1:1", "0=-5:5", "output=-1:1")]
     seen = observe(net, groups, clamps=clamps)
 
     def score(output: Tensor, group: int) -> dict[str, list[float | None]]:
         return {"mean magnitude": output.abs().mean(-1).tolist(), "none": [None]}
 
-    bites, idle, both = Trial(net, groups, seen, score).effects()
+    bites, idle, last, both = Trial(net, groups, seen, score).effects()
     assert bites.shares is not None
     assert bites.shares[0] == pytest.approx(0.5, abs=1e-4)
     assert bites.short.each[0] == pytest.approx(10 * math.log10(1 / 8), abs=1e-3)
@@ -89,8 +89,10 @@ def test_the_effect_of_a_clamp_is_the_one_of_the_formula():
     assert bites.figures["none"].n == 0
     assert idle.shares == (0, 0)
     assert idle.short.each == (-math.inf,)
-    assert both.short == bites.short
-    assert "equal bit for bit" in effects_text([idle])
+    assert idle.figures["mean magnitude"].mean == 0
+    # What one has cut off is nothing to the other.
+    assert both.short == bites.short == last.short
+    assert "changes nothing, bit for bit" in effects_text([idle])
 
 
 def test_a_clamp_reaches_the_decays_inside_a_scan():

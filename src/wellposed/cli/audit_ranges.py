@@ -13,8 +13,8 @@ import tyro
 
 from wellposed.engine.clamp_effects import Effect, Trial
 from wellposed.engine.clamping import Clamp, require_points
-from wellposed.engine.observe import passing
-from wellposed.engine.ranges import Observed, hidden_too, observe
+from wellposed.engine.observe import everything, passing
+from wellposed.engine.ranges import Observed, observe
 from wellposed.engine.ranges_text import effects_text, ranges_report, ranges_table
 from wellposed.engine.recipe import changed
 from wellposed.errors import RecipeError
@@ -99,6 +99,6 @@ def _require_points(network: torch.nn.Module, clamps: list[Clamp]) -> None:
         points[point] = None
         return values
 
-    with passing(network, visit, hidden=hidden_too):
+    with passing(network, visit, hidden=everything):
         network(torch.zeros(1, 8000))
     require_points(clamps, list(points))

@@ -35,6 +35,11 @@ class Effect:
     figures: Mapping[str, Interval]
     """Change of losses and metrics on the short sequences, paired."""
 
+    @property
+    def bites(self) -> bool:
+        """Whether any value lies beyond the limits."""
+        return self.shares is None or any(self.shares)
+
     def report(self) -> dict[str, Any]:
         """All figures."""
         return {
@@ -71,10 +76,9 @@ class Trial:
         """Of every clamp that was counted alone, and of all of them together if several."""
         seen = self._seen
         made = [self._one(*sides) for sides in zip(seen.bites, seen.bites_long, strict=True)]
-        if len(made) > 1:
-            made.append(
-                self._run("all of them together", [each.clamp for each in seen.bites], None, {})
-            )
+        biting = [each.clamp for each, one in zip(seen.bites, made, strict=True) if one.bites]
+        if len(biting) > 1:
+            made.append(self._run("all of them together", biting, None, {}))
         return made
 
     def _one(self, short: Bites, long: Bites) -> Effect:
@@ -93,6 +97,8 @@ class Trial:
         shares: tuple[float, float] | None,
         where: Mapping[str, tuple[float, float]],
     ) -> Effect:
+        if shares == (0.0, 0.0):
+            return self._unchanged(name)
         with clamped(self._network, clamps):
             made = [(self._network(each.short), self._network(each.long)) for each in self._groups]
         apart: tuple[list[float], list[float]] = ([], [])
@@ -103,6 +109,15 @@ class Trial:
         figures = {key: _paired(key, after[key], self._before[key]) for key in after}
         short, long = (Distances(tuple(each)) for each in apart)
         return Effect(name, shares, where, short, long, figures)
+
+    def _unchanged(self, name: str) -> Effect:
+        """What a clamp does that no value reaches: nothing, which needs no second run."""
+        equal = [
+            Distances((-math.inf,) * sum(len(each[side]) for each in self._seen.outputs))
+            for side in (0, 1)
+        ]
+        figures = {key: _paired(key, values, values) for key, values in self._before.items()}
+        return Effect(name, (0.0, 0.0), {}, equal[0], equal[1], figures)
 
     def _scored(self, outputs: Sequence[Tensor]) -> dict[str, list[float | None]]:
         made: dict[str, list[float | None]] = {}

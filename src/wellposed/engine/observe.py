@@ -25,6 +25,11 @@ WHOLE = "output"
 """The point where the result of the whole network passes."""
 
 
+def everything(point: str) -> bool:
+    """Want all that parts can show."""
+    return True
+
+
 @contextmanager
 def passing(
     network: nn.Module, visit: Visit, *, hidden: Callable[[str], bool] = lambda point: False

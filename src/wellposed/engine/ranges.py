@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from wellposed.engine.clamping import Bites, Clamp
-from wellposed.engine.observe import passing
+from wellposed.engine.observe import everything, passing
 from wellposed.guard.quantiles import ERROR, Sketch
 from wellposed.intervals import Interval, mean_interval
 
@@ -110,11 +110,6 @@ def observe(
     return made
 
 
-def hidden_too(point: str) -> bool:
-    """Want all that parts can show."""
-    return True
-
-
 @torch.no_grad()
 def _run(
     network: nn.Module, batch: Tensor, bites: Sequence[Bites]
@@ -128,7 +123,7 @@ def _run(
                 each.add(point, values)
         return values
 
-    with passing(network, visit, hidden=hidden_too):
+    with passing(network, visit, hidden=everything):
         output = network(batch)
     return seen, output
 

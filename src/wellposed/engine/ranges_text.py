@@ -8,7 +8,7 @@ from wellposed.engine.clamp_effects import Effect
 from wellposed.engine.figures import number
 from wellposed.engine.ranges import FAR, SHARES, Observed, PointRange
 from wellposed.guard.quantiles import ERROR
-from wellposed.intervals import Interval
+from wellposed.intervals import FEW, Interval
 
 MOST_POINTS = 5
 """Points named where a clamp bites; JSON has all."""
@@ -55,10 +55,19 @@ def _summary(rows: Sequence[PointRange], grown: Sequence[PointRange]) -> str:
     highest = max(known, key=lambda each: each.growth.mean, default=None)
     if highest is not None:
         said += f" The largest growth is {_ratio(highest)}, of {highest.point}."
-    return (
-        f"{said} growth: {100 * FAR:g} % quantile of the magnitudes, long over short on the same "
-        "material,\nmean of the groups with 95 % interval; one point in forty that does not grow "
-        f"is above it by chance. Quantiles are right within {100 * ERROR:.1g} %."
+    few = max((each.growth.n for each in rows), default=0)
+    return "\n".join(
+        [
+            said,
+            f"growth: {100 * FAR:g} % quantile of the magnitudes, long over short on the same "
+            "material, mean of the groups with 95 %",
+            "interval; one point in forty that does not grow is above it by chance. Quantiles are "
+            f"right within {100 * ERROR:.1g} %.",
+            *(
+                [f"Too few groups ({few}) for sound intervals: ask for {FEW} or more."]
+                * (few < FEW)
+            ),
+        ]
     )
 
 
@@ -89,6 +98,8 @@ def _effect(each: Effect) -> str:
             lines.append(f"    {point}: {_percent(a)}, {_percent(b)}")
         if len(worst) > MOST_POINTS:
             lines.append(f"    and at {len(worst) - MOST_POINTS} more")
+    if not each.bites:
+        return "\n".join([*lines, "  changes nothing, bit for bit"])
     lines.append(f"  output change: {each.short.text()}; long: {each.long.text()}")
     lines += [f"  {name}: {_change(figure)}" for name, figure in each.figures.items()]
     return "\n".join(lines)
