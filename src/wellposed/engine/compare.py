@@ -159,10 +159,11 @@ def _layers(apart: Apart, letter: str, recipe: Mapping[str, tuple[Any, Any]], wa
     table = columns(rows)
     table.insert(1, "-" * max(len(line) for line in table))
     parted = apart.first_parted
+    some = " of the layers that can be subtracted" if any(not x.apart for x in apart.layers) else ""
     verdict = (
-        f"first apart beyond rounding: {parted.label}"
+        f"first apart beyond rounding{some}: {parted.label}"
         if parted
-        else "nowhere apart beyond rounding"
+        else f"nowhere apart beyond rounding{some}"
     )
     return "\n".join([*lines, *table, verdict])
 

@@ -25,6 +25,9 @@ from wellposed.systems.enhance.recipe import EnhanceRecipe
 from wellposed.systems.enhance.system import Enhance
 from wellposed.systems.enhance.use import WHOLE_S, Enhancer
 
+_FIRST = ("model", "loss", "scenes", "seed", "training")
+"""Sections of a recipe in the order in which their differences are told."""
+
 
 @dataclass(frozen=True)
 class Contender:
@@ -129,9 +132,15 @@ def roles(network: nn.Module) -> dict[str, str]:
 
 
 def recipe_differences(first: EnhanceRecipe, other: EnhanceRecipe) -> dict[str, tuple[Any, Any]]:
-    """Keys whose values differ, with both."""
+    """Keys whose values differ, with both; those of the model first, then of what it learns."""
     own, its = (_flat(each.model_dump(mode="json")) for each in (first, other))
-    return {key: (own.get(key), its.get(key)) for key in own | its if own.get(key) != its.get(key)}
+    keys = [key for key in own | its if own.get(key) != its.get(key)]
+    return {key: (own.get(key), its.get(key)) for key in sorted(keys, key=_rank)}
+
+
+def _rank(key: str) -> int:
+    section = key.split(".")[0]
+    return _FIRST.index(section) if section in _FIRST else len(_FIRST)
 
 
 def _flat(tree: dict[str, Any], above: str = "") -> dict[str, Any]:
