@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from wellposed.dsp.levels import POWER_FLOOR
 from wellposed.engine.ranges import Group, Unit, joined
 from wellposed.metrics.table import score_pair
-from wellposed.systems.enhance.objective import TERMS, enhance_terms
+from wellposed.systems.enhance.objective import enhance_terms, terms_of
 from wellposed.systems.enhance.system import Enhance
 
 TIMES = 10
@@ -41,10 +41,14 @@ class TrainingScenes:
         return list(joined(self.noisy))
 
     def score(self, estimates: Tensor, group: int) -> dict[str, Sequence[float | None]]:
-        """Loss, its terms and the metrics of validation for the estimates `(TIMES, time)`."""
+        """Loss, its terms and the metrics of validation for the estimates `(TIMES, time)`.
+
+        Terms that need more than the output, those of spectra and critics, are left out.
+        """
         recipe, clean, noisy = self.system.recipe, self.clean[group], self.noisy[group]
         terms = enhance_terms(estimates, clean, noisy, recipe.loss, recipe.scenes.rate)
-        total = torch.stack([getattr(recipe.loss, name) * terms[name] for name in TERMS]).sum(0)
+        weights = terms_of(recipe.loss)
+        total = torch.stack([weights[name] * value for name, value in terms.items()]).sum(0)
         rows = [
             score_pair(
                 reference=clean[place].numpy(),
@@ -55,7 +59,7 @@ class TrainingScenes:
             )
             for place in range(len(estimates))
         ]
-        losses = {"loss": total, **{f"loss/{name}": terms[name] for name in TERMS}}
+        losses = {"loss": total, **{f"loss/{name}": value for name, value in terms.items()}}
         figures: dict[str, Sequence[float | None]] = {}
         figures |= {name: value.tolist() for name, value in losses.items()}
         return figures | {name: [row[name].value for row in rows] for name in self.system.metrics}
