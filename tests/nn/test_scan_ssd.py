@@ -1,15 +1,19 @@
 """The matrix form of Mamba-2 against the scan, one frame after the other."""
 # ruff: noqa: N803, N806 - A, B, C are the names of the literature.
 
+from typing import Literal
+
 import pytest
 import torch
 from torch import Tensor
 from torch.testing import assert_close
 
 from wellposed.nn.scan import selective_scan
+from wellposed.nn.scan.compiled import unavailable
 from wellposed.nn.scan.ssd import ssd
 
 HEADS, SIZE, STATES = 3, 4, 5
+Backend = Literal["matrix", "compiled"]
 
 
 def inputs(frames: int, step: float, dtype: torch.dtype = torch.float64) -> tuple[Tensor, ...]:
@@ -58,16 +62,33 @@ def test_the_matrix_form_is_the_scan(frames: int, hold: str):
         assert_close(ours, theirs, rtol=1e-9, atol=1e-11)
 
 
+BACKENDS: tuple[Backend, ...] = ("matrix", *(() if unavailable() else ("compiled",)))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("step", [1e-4, 0.1, 10.0, 1e4])
-def test_float32_keeps_its_digits_and_its_gradients_at_any_step(step: float):
+def test_float32_keeps_its_digits_and_its_gradients_at_any_step(step: float, backend: Backend):
     # Large steps: exp of what lies in the future of a block would be infinite, its gradient NaN.
     given = inputs(131, step, torch.float32)
     exact = tuple(x.detach().double().requires_grad_() for x in given)
     wanted = gradients(*as_scan(*exact, hold="exact"), exact)
-    for ours, theirs in zip(gradients(*ssd(*given), given), wanted, strict=True):
+    made = gradients(*ssd(*given, backend=backend), given)
+    for ours, theirs in zip(made, wanted, strict=True):
         assert ours.isfinite().all()
         # At a step of 10^4 some gradients vanish beside others of order one.
         assert (ours - theirs).abs().max() < 2e-5 * theirs.abs().max() + 1e-6
+
+
+@pytest.mark.skipif(bool(unavailable()), reason="no compiled scan on this machine")
+@pytest.mark.parametrize("hold", ["exact", "euler"])
+@pytest.mark.parametrize("frames", [1, 31, 32, 33, 100])
+def test_the_compiled_walk_is_the_scan(frames: int, hold: str):
+    given = inputs(frames, 0.1, torch.float32)
+    exact = tuple(x.detach().double().requires_grad_() for x in given)
+    wanted = gradients(*as_scan(*exact, hold=hold), exact)
+    made = gradients(*ssd(*given, exact=hold == "exact", backend="compiled"), given)
+    for ours, theirs in zip(made, wanted, strict=True):
+        assert (ours - theirs).abs().max() < 1e-5 * theirs.abs().max() + 1e-6
 
 
 def test_two_halves_are_the_whole():

@@ -42,7 +42,8 @@ class MetricCritic(nn.Module):
             convolution = nn.Conv2d(width, wider, 4, stride=2, padding=1, bias=False)
             norm = nn.InstanceNorm2d(wider, affine=True)
             layers += [spectral_norm(convolution), norm, nn.PReLU(wider)]
-        self.convolutions = nn.Sequential(*layers)
+        # The largest value of a channel of mean 0 is never negative: a last PReLU would never bend.
+        self.convolutions = nn.Sequential(*layers[:-1])
         self.inner = spectral_norm(nn.Linear(widths[-1], widths[-2]))
         self.bend = nn.PReLU(widths[-2])
         self.outer = spectral_norm(nn.Linear(widths[-2], 1))

@@ -195,7 +195,9 @@ class _Mamba2Way(_Way):
 
     def forward(self, x: Tensor, state: State, backend: Backend | None) -> tuple[Tensor, State]:
         u, dt, b, c, window = self.parts(x, state.window)
-        y, h = ssd(u, dt, self.decay(), b, c, state.h, exact=self.hold == "exact")
+        way = None if backend is None else "compiled" if backend == "compiled" else "matrix"
+        exact = self.hold == "exact"
+        y, h = ssd(u, dt, self.decay(), b, c, state.h, exact=exact, backend=way)
         return (y + (1 + self.skip).unsqueeze(-1) * u).flatten(2), State(window, h)
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
@@ -333,11 +335,13 @@ class Mamba2(StateSpace):
         taps: int = 4,
         bidirectional: bool = False,
         hold: Hold = "exact",
+        backend: Backend | None = None,
     ) -> None:
         """Scan `channels` (None: twice the features) in heads of `head` channels each.
 
-        No `head`: the largest power of two up to 32 that divides the channels. Raises ValueError if
-        they do not divide into such heads.
+        No `head`: the largest power of two up to 32 that divides the channels. A `backend` other
+        than "compiled" means plain matrix products. Raises ValueError for channels that do not
+        divide into such heads.
         """
         channels = channels or 2 * features
         head = head or math.gcd(channels, 32)
@@ -346,7 +350,7 @@ class Mamba2(StateSpace):
         heads = (channels // head, head)
         forth = _Mamba2Way(features, heads, states, taps, hold)
         back = _Mamba2Way(features, heads, states, taps, hold) if bidirectional else None
-        super().__init__(channels, forth, back, None)
+        super().__init__(channels, forth, back, backend)
         self.gate = nn.Linear(features, channels, bias=False)
         self.norm = nn.RMSNorm(channels)
         self.out = nn.Linear(channels, features, bias=False)

@@ -47,20 +47,32 @@ class _Inputs(NamedTuple):
     B: Tensor
     C: Tensor
 
-    def head(self, exact: bool) -> tuple[_Given, _Sizes, int, int]:
+    def head(self, exact: bool, shared: bool) -> tuple[_Given, _Sizes, int, int, int]:
         """Arguments with which both directions of the kernel begin."""
         given = _Given(*(x.data_ptr() for x in self))
-        return given, _Sizes(*self.u.shape, self.B.shape[-1]), exact, torch.get_num_threads()
+        sizes = _Sizes(*self.u.shape, self.B.shape[-1])
+        return given, sizes, exact, shared, torch.get_num_threads()
 
 
 def scan_compiled(
-    u: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, h0: Tensor, *, exact: bool
+    u: Tensor,
+    dt: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    h0: Tensor,
+    *,
+    exact: bool,
+    shared: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """As `scan_reference`, differentiable once; raises NoKernel where nothing can be built."""
+    """As `scan_reference`, differentiable once; raises NoKernel where nothing can be built.
+
+    `shared`: every row of `A` holds one number, several times; then the work is about half.
+    """
     reason = unavailable()
     if reason is not None:
         raise NoKernel(reason)
-    return _scan(_load(), (u, dt, A, B, C, h0), exact)
+    return _scan(_load(), (u, dt, A, B, C, h0), exact, shared)
 
 
 @cache
@@ -77,7 +89,8 @@ def unavailable() -> str | None:
 @cache
 def _load() -> ctypes.CDLL:
     kernel = library(cache_folder())
-    head = [ctypes.POINTER(_Given), ctypes.POINTER(_Sizes), ctypes.c_int, ctypes.c_long]
+    sizes = [ctypes.POINTER(_Given), ctypes.POINTER(_Sizes)]
+    head = [*sizes, ctypes.c_int, ctypes.c_int, ctypes.c_long]
     data = [ctypes.c_void_p] * 3
     kernel.wellposed_scan_step.restype = ctypes.c_long
     kernel.wellposed_scan_forward.argtypes = [*head, *data, ctypes.c_void_p]
@@ -104,11 +117,13 @@ def _examine(kernel: ctypes.CDLL) -> None:
             raise NoKernel("the compiled scan disagrees with the reference on this machine.")
 
 
-def _scan(kernel: ctypes.CDLL, given: tuple[Tensor, ...], exact: bool) -> tuple[Tensor, Tensor]:
+def _scan(
+    kernel: ctypes.CDLL, given: tuple[Tensor, ...], exact: bool, shared: bool = False
+) -> tuple[Tensor, Tensor]:
     u, dt, A, B, C, h0 = given
     parts = [x.contiguous() for x in (u, dt, A.T, B, C, h0.transpose(1, 2))]
     keep = torch.is_grad_enabled() and any(x.requires_grad for x in parts)
-    y, h = _Compiled.apply(*parts, kernel, exact, keep)
+    y, h = _Compiled.apply(*parts, kernel, exact, shared, keep)
     return y, h.transpose(1, 2)
 
 
@@ -124,6 +139,7 @@ class _Compiled(torch.autograd.Function):
         h0: Tensor,
         kernel: ctypes.CDLL,
         exact: bool,
+        shared: bool,
         keep: bool,
     ) -> tuple[Tensor, Tensor]:
         A = decaying(A) if exact else A
@@ -133,10 +149,10 @@ class _Compiled(torch.autograd.Function):
             borders = -(-u.shape[1] // kernel.wellposed_scan_step())
             kept = h0.new_empty(len(h0), borders, *h0.shape[1:])
             ctx.save_for_backward(*inputs, kept)
-        ctx.kernel, ctx.exact = kernel, exact
+        ctx.kernel, ctx.how = kernel, (exact, shared)
         data = (h0.data_ptr(), y.data_ptr(), last.data_ptr())
         kept_at = None if kept is None else kept.data_ptr()
-        kernel.wellposed_scan_forward(*inputs.head(exact), *data, kept_at)
+        kernel.wellposed_scan_forward(*inputs.head(exact, shared), *data, kept_at)
         return y, last
 
     @staticmethod
@@ -149,7 +165,7 @@ class _Compiled(torch.autograd.Function):
         made = [torch.empty_like(x) for x in (inputs.u, inputs.dt, gh, inputs.B, inputs.C, gh)]
         data = (kept.data_ptr(), gy.data_ptr(), gh.data_ptr())
         wanted = _Wanted(*(x.data_ptr() for x in made))
-        ctx.kernel.wellposed_scan_backward(*inputs.head(ctx.exact), *data, wanted)
+        ctx.kernel.wellposed_scan_backward(*inputs.head(*ctx.how), *data, wanted)
         # Summed over the batch here, in one order whatever the number of threads.
         made[2] = made[2].sum(0)
-        return *made, None, None, None
+        return *made, None, None, None, None

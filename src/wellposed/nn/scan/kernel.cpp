@@ -4,7 +4,8 @@
 // dense: u, dt, y (rows, frames, channels); B, C (rows, frames, states); states of a row and A,
 // rest = -1/A (states, channels). Kept for the backward pass is the state before every STEP-th frame.
 // Each row (an example of the batch) is one piece of work; no two rows write to the same place, so
-// the number of threads changes no bit.
+// the number of threads changes no bit. SHARED: all states of a channel decay alike (A holds the same
+// number for each), as in Mamba-2: then exp, most of the work, is taken once for all of them.
 
 #include <atomic>
 #include <cstdint>
@@ -102,7 +103,7 @@ struct Wanted {
     float *u, *dt, *A, *B, *C, *h0;
 };
 
-template <bool EXACT>
+template <bool EXACT, bool SHARED>
 void forward_row(Given in, Sizes z, long row, const float* h0, float* y, float* last, float* kept) {
     const long D = z.channels, N = z.states, T = z.frames;
     const long pieces = (T + STEP - 1) / STEP;
@@ -123,10 +124,12 @@ void forward_row(Given in, Sizes z, long row, const float* h0, float* y, float* 
             const Vec u = load(in.u + at * D + d, count), dt = load(in.dt + at * D + d, count);
             const Vec force = EXACT ? u : dt * u;
             const float *B = in.B + at * N, *C = in.C + at * N;
+            const Vec first = weigh<EXACT>(dt * A[0]);
             Vec out{};
             for (long n = 0; n < N; ++n) {
                 const Vec drive = EXACT ? force * rest[n] * B[n] : force * B[n];
-                h[n] = advance<EXACT>(h[n], weigh<EXACT>(dt * A[n]), drive);
+                const Vec w = SHARED || n == 0 ? first : weigh<EXACT>(dt * A[n]);
+                h[n] = advance<EXACT>(h[n], w, drive);
                 out += C[n] * h[n];
             }
             store(y + at * D + d, out, count);
@@ -136,7 +139,7 @@ void forward_row(Given in, Sizes z, long row, const float* h0, float* y, float* 
 }
 
 // Gradients of one row; `out.A` is that of this row alone, (rows, states, channels).
-template <bool EXACT>
+template <bool EXACT, bool SHARED>
 void backward_row(Given in, Sizes z, long row, const float* kept, const float* gy,
                   const float* glast, Wanted out) {
     const long D = z.channels, N = z.states, T = z.frames;
@@ -163,10 +166,12 @@ void backward_row(Given in, Sizes z, long row, const float* kept, const float* g
                 const Vec u = load(in.u + at * D + d, count), dt = load(in.dt + at * D + d, count);
                 const Vec force = EXACT ? u : dt * u;
                 const float* B = in.B + at * N;
+                const Vec first = weigh<EXACT>(dt * A[0]);
+                weight[t * N] = first;
                 for (long n = 0; n < N; ++n) {
                     const Vec drive = EXACT ? force * rest[n] * B[n] : force * B[n];
-                    const Vec w = weigh<EXACT>(dt * A[n]);
-                    weight[t * N + n] = w;
+                    const Vec w = SHARED || n == 0 ? first : weigh<EXACT>(dt * A[n]);
+                    if (!SHARED) weight[t * N + n] = w;
                     h[(t + 1) * N + n] = advance<EXACT>(h[t * N + n], w, drive);
                 }
             }
@@ -175,9 +180,10 @@ void backward_row(Given in, Sizes z, long row, const float* kept, const float* g
                 const Vec u = load(in.u + at * D + d, count), dt = load(in.dt + at * D + d, count);
                 const Vec g = load(gy + at * D + d, count);
                 const float *B = in.B + at * N, *C = in.C + at * N;
+                const Vec common = EXACT && SHARED ? slope(dt * A[0], weight[t * N]) : Vec{};
                 Vec by_drive{}, by_decay{}, by_gain{};
                 for (long n = 0; n < N; ++n) {
-                    const Vec w = weight[t * N + n], x = dt * A[n];
+                    const Vec w = weight[SHARED ? t * N : t * N + n], x = dt * A[n];
                     const Vec whole = G[n] + g * C[n];
                     const Vec decayed = whole * (EXACT ? 1.0f - w : w);
                     const Vec past = decayed * h[t * N + n];
@@ -189,7 +195,7 @@ void backward_row(Given in, Sizes z, long row, const float* kept, const float* g
                         gB[t * N + n] += gained * u;
                         by_drive += gained * B[n];
                         by_gain += decayed * B[n];
-                        sumA[n] -= gained * (u * rest[n] * B[n]) * slope(x, w);
+                        sumA[n] -= gained * (u * rest[n] * B[n]) * (SHARED ? common : slope(x, w));
                     } else {
                         gB[t * N + n] += whole * (dt * u);
                         by_drive += whole * B[n];
@@ -231,20 +237,18 @@ extern "C" {
 
 long wellposed_scan_step() { return STEP; }
 
-void wellposed_scan_forward(const Given* in, const Sizes* z, int exact, long threads,
+void wellposed_scan_forward(const Given* in, const Sizes* z, int exact, int shared, long threads,
                             const float* h0, float* y, float* last, float* kept) {
-    each_row(z->rows, threads, [=](long row) {
-        if (exact) forward_row<true>(*in, *z, row, h0, y, last, kept);
-        else forward_row<false>(*in, *z, row, h0, y, last, kept);
-    });
+    auto row = exact ? shared ? forward_row<true, true> : forward_row<true, false>
+                     : shared ? forward_row<false, true> : forward_row<false, false>;
+    each_row(z->rows, threads, [=](long number) { row(*in, *z, number, h0, y, last, kept); });
 }
 
-void wellposed_scan_backward(const Given* in, const Sizes* z, int exact, long threads,
+void wellposed_scan_backward(const Given* in, const Sizes* z, int exact, int shared, long threads,
                              const float* kept, const float* gy, const float* glast,
                              const Wanted* out) {
-    each_row(z->rows, threads, [=](long row) {
-        if (exact) backward_row<true>(*in, *z, row, kept, gy, glast, *out);
-        else backward_row<false>(*in, *z, row, kept, gy, glast, *out);
-    });
+    auto row = exact ? shared ? backward_row<true, true> : backward_row<true, false>
+                     : shared ? backward_row<false, true> : backward_row<false, false>;
+    each_row(z->rows, threads, [=](long number) { row(*in, *z, number, kept, gy, glast, *out); });
 }
 }

@@ -6,10 +6,13 @@ Inputs are held as in `selective_scan`.
 """
 # ruff: noqa: N803, N806 - A, B, C are the names of the literature.
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from wellposed.nn.scan.compiled import scan_compiled, unavailable
 from wellposed.nn.scan.fused import decaying
 
 BLOCK = 32
@@ -28,12 +31,16 @@ def ssd(
     *,
     exact: bool = True,
     block: int = BLOCK,
+    backend: Literal["matrix", "compiled"] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Outputs `(batch, frames, heads, size)` and last state `(batch, heads, size, states)`.
 
     `u` is `(batch, frames, heads, size)`, `dt` `(batch, frames, heads)`, `A` `(heads,)`, and `B`
     and `C` `(batch, frames, states)` serve all heads. Computes in float32, or in float64 for
     float64 inputs, also under autocast.
+
+    `backend` None takes the C++ scan where it can be had (CPU, float32, a compiler), which walks
+    frame by frame and is 1.5 to 3 times as fast there, and the matrices anywhere else.
     """
     dtype = torch.float64 if u.dtype == torch.float64 else torch.float32
     with torch.autocast(u.device.type, enabled=False):
@@ -42,8 +49,30 @@ def ssd(
             h0 = wide.new_zeros(u.shape[0], *u.shape[2:], B.shape[-1])
         if u.shape[1] == 0:
             return u.clone(), h0.to(dtype)
-        y, h = _scan(wide, dt, A, B, C, h0.to(dtype), exact, min(block, u.shape[1]))
+        parts = wide, dt, A, B, C, h0.to(dtype)
+        if (backend or _suited(wide)) == "compiled":
+            y, h = _walk(*parts, exact)
+        else:
+            y, h = _scan(*parts, exact, min(block, u.shape[1]))
     return y.to(u.dtype), h
+
+
+def _suited(u: Tensor) -> str:
+    plain = u.device.type != "cpu" or u.dtype != torch.float32
+    return "matrix" if plain or unavailable() else "compiled"
+
+
+def _walk(
+    u: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, h0: Tensor, exact: bool
+) -> tuple[Tensor, Tensor]:
+    """Frame by frame in C++: every channel with the step and the decay of its head."""
+    heads = u.shape[2:]
+    steps = dt.unsqueeze(-1).expand(-1, -1, *heads).flatten(2)
+    rates = A[:, None, None].expand(*heads, B.shape[-1]).flatten(0, 1)
+    y, h = scan_compiled(
+        u.flatten(2), steps, rates, B, C, h0.flatten(1, 2), exact=exact, shared=True
+    )
+    return y.unflatten(2, heads), h.unflatten(1, heads)
 
 
 def _scan(
