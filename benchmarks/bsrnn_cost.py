@@ -2,8 +2,8 @@
 
 Multiply-accumulates are counted from the layers' sizes, the recurrent ones included, the Fourier
 transform excluded; a complex product counts as four. The real-time factor is processor seconds per
-second of audio for a ten-second file on one thread; sizes run in turn, medians. `--steps` measures a training
-step as well, in processor seconds.
+second of audio for a ten-second file on one thread; sizes run in turn, medians. `--steps`
+measures a training step as well, in processor seconds.
 
     python benchmarks/bsrnn_cost.py [--sizes NAME ...] [--steps] [--rate 16000] [--rounds 5]
                                     [--json FILE]

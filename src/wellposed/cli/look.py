@@ -60,7 +60,7 @@ def show(arguments: list[str]) -> int:
     for name, model in kind.sizes.items():
         networks = kind(recipe.model_copy(update={"model": model})).build()
         count = sum(p.numel() for net in networks.values() for p in net.parameters())
-        print(f"# --size {name:<8} {count / 1e6:.3f} M parameters")
+        print(f"# --size {name:<12} {count / 1e6:.3f} M parameters")
     print(dump(recipe), end="")
     return 0
 
