@@ -125,3 +125,15 @@ def test_autocast_changes_no_bit():
     with torch.autocast("cpu", torch.bfloat16):
         made = ssd(u, dt, A, B, C, h0)
     assert all(torch.equal(x, y) for x, y in zip(made, ssd(u, dt, A, B, C, h0), strict=True))
+
+
+def test_what_is_exported_is_plain_products_that_others_can_run():
+    class Whole(torch.nn.Module):
+        def forward(self, *given: Tensor) -> tuple[Tensor, Tensor]:
+            return ssd(*given)
+
+    given = tuple(x.detach() for x in inputs(28, 0.1, torch.float32))
+    program = torch.export.export(Whole(), given)
+    wanted = ssd(*given, backend="matrix")
+    for ours, theirs in zip(program.module()(*given), wanted, strict=True):
+        assert_close(ours, theirs)

@@ -58,7 +58,9 @@ def ssd(
 
 
 def _suited(u: Tensor) -> str:
-    plain = u.device.type != "cpu" or u.dtype != torch.float32
+    # What is traced is to run elsewhere, in operations that others have.
+    traced = torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export()
+    plain = traced or u.device.type != "cpu" or u.dtype != torch.float32
     return "matrix" if plain or unavailable() else "compiled"
 
 

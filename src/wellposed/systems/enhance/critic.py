@@ -16,7 +16,7 @@ from wellposed.engine.system import Batch, Moment, Networks
 from wellposed.metrics.catalogue import require_packages
 from wellposed.metrics.parallel import Job, Scorers
 from wellposed.metrics.score import Score
-from wellposed.nn.critic import Calibration
+from wellposed.nn.critics.metric import Calibration
 from wellposed.systems.enhance.objective import mixture_level
 
 PLAYER = "critic"

@@ -17,7 +17,7 @@ from wellposed.engine.recipe import Recipe, Section
 from wellposed.engine.system import Batch, Item, Moment, Networks, Player, System
 from wellposed.metrics.catalogue import metric, require_packages
 from wellposed.metrics.table import score_pair, write_json
-from wellposed.nn.critic import MetricCritic
+from wellposed.nn.critics.metric import MetricCritic
 from wellposed.systems.enhance.critic import (
     PLAYER,
     WEIGHTS,

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from wellposed.nn.critic import CEILING, SEEN, Calibration, MetricCritic
+from wellposed.nn.critics.metric import CEILING, SEEN, Calibration, MetricCritic
 
 
 def waves(batch: int, samples: int = 4000, seed: int = 0) -> Tensor:
