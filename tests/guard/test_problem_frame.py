@@ -1,6 +1,9 @@
 """The frame of the problem audit: what is asked, what is not, and that nothing is disturbed."""
 
 import json
+import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -61,3 +64,16 @@ def test_a_rehearsal_gives_the_same_networks_batches_and_steps_whenever_it_is_as
     assert walks[0][1] != walks[0][0]
     assert isinstance(networks["model"], Smoother)
     assert networks["model"].training
+
+
+def test_the_example_of_the_documentation_works_and_is_well_posed():
+    page = Path(__file__).parents[2] / "docs" / "audit.md"
+    section = page.read_text(encoding="utf-8").partition("## A problem")[2]
+    match = re.search(r"```python\n(import torch.*?)```", section, re.DOTALL)
+    assert match is not None
+    scope: dict[str, Any] = {}
+    exec(match.group(1), scope)
+    audit = audit_problem(scope["problem"](), quick=True)
+    assert audit.findings == ()
+    asked = {each.text.partition(":")[0] for each in audit.answers if not each.asked}
+    assert {"overfit", "label leak", "future leak", "trivial ranked"}.isdisjoint(asked)
