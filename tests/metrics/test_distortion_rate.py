@@ -117,7 +117,7 @@ def test_read_speech_lies_where_speech_was_measured_before(shared_data: Path) ->
     found = []
     for row in rows[:6]:
         samples, rate = soundfile.read(shared_data / row["path"], dtype="float64", always_2d=True)
-        wave = samples[:, 0]
+        wave = np.asarray(samples[:, 0], np.float64)
         a = reference_curve(wave, rate, tuple(PUBLISHED), "A")
         b = reference_curve(wave, rate, tuple(PUBLISHED), "B")
         found.append((a.constant, b.constant, a.variable))

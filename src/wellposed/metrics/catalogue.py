@@ -70,7 +70,8 @@ _ALL = (
         "of A at constant rate minus the aligned SNR, at the rate of the codes", of_file=True,
     ),
     Metric(
-        "actual_kbps", "bitrate of the file", "kbit/s", "lower", "all bytes of the file counted", of_file=True,
+        "actual_kbps", "bitrate of the file", "kbit/s", "lower",
+        "all bytes of the file counted", of_file=True,
     ),
     Metric(
         "effective_kbps", "bitrate of the codes", "kbit/s", "lower",

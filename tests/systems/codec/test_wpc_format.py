@@ -27,17 +27,18 @@ def example() -> bytes:
 
 def second_reader(content: bytes) -> tuple[dict[str, object], list[dict[str, object]]]:
     """Read a packed file by the tables of the document, with struct and zlib alone."""
-    runs, rate, hop, level = struct.unpack_from("<BIHb", content, 8)
-    end = 34 + 3 * runs
+    runs, hop, level = content[8], *struct.unpack_from("<Hb", content, 15)
+    rate, source = (int.from_bytes(content[at : at + 3], "little") for at in (9, 12))
+    end = 36 + 3 * runs
     assert struct.unpack_from("<I", content, end)[0] == zlib.crc32(content[:end])
     books: list[int] = []
-    for count, size in struct.iter_unpack("<BH", content[34:end]):
+    for count, size in struct.iter_unpack("<BH", content[36:end]):
         books += [size + 1] * count
-    low, high = struct.unpack_from("<IH", content, 16)
+    low, high = struct.unpack_from("<IH", content, 18)
     facts: dict[str, object] = {
         "version": content[4], "flags": content[5], "channels": content[6],
         "chunk": content[7], "rate": rate, "hop": hop, "level": level,
-        "samples": low + (high << 32), "model": content[22:30], "books": books,
+        "samples": low + (high << 32), "model": content[24:32], "books": books, "source": source,
     }  # fmt: skip
     at, found = end + 4, []
     while at < len(content):
@@ -73,6 +74,7 @@ def test_the_example_of_the_document_has_the_values_that_the_document_tells() ->
     assert facts == {
         "version": 1, "flags": 0, "channels": 1, "chunk": 4, "rate": 8000, "hop": 160,
         "level": -20, "samples": 1000, "model": MODEL, "books": [16, 16, 5],
+        "source": 8000,
     }  # fmt: skip
     first = {(0, i): 1 + i for i in range(4)} | {(1, i): 8 + i for i in range(4)}
     assert found[0] == {"number": 0, "level": 0x29, "codes": first | {(2, 1): 1, (2, 3): 3}}
@@ -114,21 +116,21 @@ def test_the_reader_reads_the_example_as_the_second_reader_does() -> None:
 
 @pytest.mark.parametrize("size", [2, 1000, 1024, 65536])
 def test_a_header_comes_back_as_it_was_and_takes_at_most_64_bytes(size: int) -> None:
-    header = Header(48000, 960, (size,) * 3 + (4,) * 5, 50, None, MODEL, 2, -23, b"abcd")
+    header = Header(48000, 960, (size,) * 3 + (4,) * 5, 50, None, MODEL, 2, -23, 44100, b"abcd")
     packed = header.pack()
     assert len(packed) <= LARGEST
     assert read_header(io.BytesIO(packed), "x") == (header, len(packed))
-    assert int.from_bytes(packed[16:22], "little") == UNKNOWN
+    assert int.from_bytes(packed[18:24], "little") == UNKNOWN
 
 
 def test_the_longest_header_fits_into_64_bytes() -> None:
     header = Header(16000, 320, (2, 3, 4, 5, 6, 7, 8, 9), 50, 1, MODEL)
-    assert len(header.pack()) == 34 + 3 * 8 + 4 <= LARGEST
+    assert len(header.pack()) == 36 + 3 * 8 + 4 <= LARGEST
 
 
 def test_every_changed_byte_of_a_header_is_an_error_that_names_the_file() -> None:
     content = example()
-    for place in range(44):
+    for place in range(46):
         for change in (1, 0x80):
             damaged = bytearray(content)
             damaged[place] ^= change
@@ -144,10 +146,10 @@ def test_a_newer_version_is_told_from_damage() -> None:
 
 
 def test_a_header_out_of_bounds_is_refused_though_its_checksum_is_right() -> None:
-    content = bytearray(example()[:44])
-    content[9:13] = struct.pack("<I", 4_000_000_000)
-    content[40:44] = struct.pack("<I", zlib.crc32(content[:40]))
-    with pytest.raises(DataError, match="rate is 4000000000"):
+    content = bytearray(example()[:46])
+    content[9:12] = (4_000_000).to_bytes(3, "little")
+    content[42:46] = struct.pack("<I", zlib.crc32(content[:42]))
+    with pytest.raises(DataError, match="rate is 4000000"):
         read_header(io.BytesIO(bytes(content)), "x")
 
 

@@ -145,7 +145,7 @@ def _kept(content: bytes, each: Sample) -> list[int]:
 def _repair(content: bytearray) -> None:
     """Give the header and every chunk that can be found the checksum of what it holds now."""
     runs = content[8] if len(content) > 8 else 0
-    end = 34 + 3 * runs
+    end = 36 + 3 * runs
     if len(content) >= end + 4:
         struct.pack_into("<I", content, end, zlib.crc32(content[:end]))
     at = content.find(b"\xc3\x5a")

@@ -24,10 +24,11 @@ MOST_RUNS = 8
 LARGEST_BOOK = 65536
 MOST_CHANNELS = 64
 HIGHEST_RATE = 192_000
+HIGHEST_SOURCE_RATE = 768_000
 LONGEST_CHUNK_S = 10
 """Bounds what one chunk can decode to: 1.92 million samples at the highest rate."""
 
-_FIXED = struct.Struct("<4s5BIHb6s8s4s")
+_FIXED = struct.Struct("<4s5B3s3sHb6s8s4s")
 _RUN = struct.Struct("<BH")
 _CRC = struct.Struct("<I")
 _ENTROPY = 1
@@ -38,7 +39,7 @@ class Header:
     """Everything that holds for the whole file."""
 
     rate: int
-    """Hz"""
+    """Hz, of the network."""
     hop: int
     """Samples per frame."""
     books: tuple[int, ...]
@@ -46,12 +47,14 @@ class Header:
     chunk_frames: int
     """Frames of every chunk but the last of a channel."""
     samples: int | None
-    """Per channel; None when the end record tells."""
+    """Per channel, at the rate of the recording; None when the end record tells."""
     model: bytes
     """First 8 bytes of the digest of the weights."""
     channels: int = 1
     level_db: int = 0
     """RMS level [dBFS] at which the network was given every chunk; 0: as the signal was."""
+    source_rate: int | None = None
+    """Hz, of the recording; None: that of the network."""
     tables: bytes | None = None
     """First 4 bytes of the digest of the frequency tables; None: codes are packed, not coded."""
 
@@ -65,7 +68,8 @@ class Header:
             self.channels,
             self.chunk_frames,
             len(runs),
-            self.rate,
+            self.rate.to_bytes(3, "little"),
+            self.output_rate.to_bytes(3, "little"),
             self.hop,
             self.level_db,
             (UNKNOWN if self.samples is None else self.samples).to_bytes(6, "little"),
@@ -79,6 +83,7 @@ class Header:
         """Check every bound; DataError names the field."""
         bounds = {
             "rate": (self.rate, 1, HIGHEST_RATE),
+            "rate of the recording": (self.output_rate, 1, HIGHEST_SOURCE_RATE),
             "hop": (self.hop, 1, 65535),
             "frames per chunk": (self.chunk_frames, 1, 255),
             "stages": (len(self.books), 1, MOST_STAGES),
@@ -110,13 +115,22 @@ class Header:
         """Bits of a code of every stage when codes are packed."""
         return tuple((size - 1).bit_length() for size in self.books)
 
+    @property
+    def output_rate(self) -> int:
+        """Rate of the recording [Hz], at which its samples are counted."""
+        return self.source_rate or self.rate
+
+    def coded(self, samples: int) -> int:
+        """Return how many samples at the rate of the network so many of the recording are."""
+        return -(-samples * self.rate // self.output_rate)
+
     def chunks(self, samples: int) -> int:
-        """Return how many chunks a channel of so many samples has."""
-        return -(-samples // self.chunk_samples)
+        """Return how many chunks a channel of so many samples of the recording has."""
+        return -(-self.coded(samples) // self.chunk_samples)
 
     def frames(self, samples: int) -> int:
-        """Return how many frames a channel of so many samples has."""
-        return -(-samples // self.hop)
+        """Return how many frames a channel of so many samples of the recording has."""
+        return -(-self.coded(samples) // self.hop)
 
 
 def read_header(stream: BinaryIO, name: str) -> tuple[Header, int]:
@@ -151,9 +165,12 @@ def read_header(stream: BinaryIO, name: str) -> tuple[Header, int]:
 
 
 def _parsed(whole: bytes) -> Header:
-    (_, _, flags, channels, chunk_frames, _, rate, hop, level, length, model, tables) = (
+    (_, _, flags, channels, chunk_frames, _, rates, source, hop, level, length, model, tables) = (
         _FIXED.unpack_from(whole)
     )
+    rate, source_rate = (int.from_bytes(each, "little") for each in (rates, source))
+    if not source_rate:
+        raise DataError("wpc header: rate of the recording is 0")
     if flags & ~_ENTROPY:
         raise DataError(f"wpc header: unknown flags {flags:#04x}; use a newer wellposed")
     books: list[int] = []
@@ -162,6 +179,7 @@ def _parsed(whole: bytes) -> Header:
     samples = int.from_bytes(length, "little")
     return Header(
         rate=rate,
+        source_rate=None if source_rate == rate else source_rate,
         hop=hop,
         books=tuple(books),
         chunk_frames=chunk_frames,

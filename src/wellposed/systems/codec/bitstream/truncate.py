@@ -44,8 +44,8 @@ def _limited(depth: Depth, stages: int) -> Depth:
 
 
 def _samples(header: Header, second: int, frames: int) -> int:
-    """Samples that a chunk stands for; the last one may be cut within its last frame."""
+    """Samples at the network's rate that a chunk stands for; the last one may be cut short."""
     whole = frames * header.hop
     if header.samples is None:
         return whole
-    return min(whole, header.samples - second * header.chunk_samples)
+    return min(whole, header.coded(header.samples) - second * header.chunk_samples)

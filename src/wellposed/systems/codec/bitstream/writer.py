@@ -50,7 +50,7 @@ class Writer:
         self.bytes = sink.write(header.pack())
 
     def add(self, codes: Codes, level: int, samples: int, limit: Depth | None = None) -> Chunk:
-        """Write the next chunk: codes (stages, frames) that stand for `samples` samples.
+        """Write the next chunk: codes (stages, frames) for `samples` at the network's rate.
 
         Chunks come second by second, and in each second channel by channel. `limit` tells which
         codes are there, where some are absent.
@@ -68,7 +68,7 @@ class Writer:
         return chunk
 
     def close(self, samples: int) -> None:
-        """Write the end record; `samples` is the length of a channel."""
+        """Write the end record; `samples` is the length at the recording's rate."""
         told = self.header.samples
         assert told in (None, samples), f"the header promises {told} samples, not {samples}"
         self._write(end_record(self.number, samples))
