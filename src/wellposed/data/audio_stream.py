@@ -24,23 +24,39 @@ _BLOCK = 1 << 20
 
 
 def resampled(
-    blocks: Iterable[Waveform], from_rate: int, to_rate: int, length: int
+    blocks: Iterable[Waveform], from_rate: int, to_rate: int, length: int | None
 ) -> Iterator[Waveform]:
     """Change the rate of a stream by soxr HQ; `length` samples come out in all.
 
-    No delay: sample 0 stays at time 0. Beyond its end the input counts as zero.
+    No delay: sample 0 stays at time 0. Beyond its end the input counts as zero. Without `length`
+    as many come out as the duration of the input, rounded up to a sample.
     """
+    taken = _Counted(blocks)
     done = 0
-    changed = blocks if from_rate == to_rate else _changed(blocks, from_rate, to_rate)
+    changed = taken if from_rate == to_rate else _changed(taken, from_rate, to_rate)
     block = None
     for block in changed:
-        part = block[:, : length - done]
+        limit = -(-taken.count * to_rate // from_rate) if length is None else length
+        part = block[:, : limit - done]
         done += part.shape[1]
         if part.shape[1]:
             yield part
     assert block is not None, "a stream has at least one block, or the channels are not known"
-    if done < length:
-        yield np.zeros((len(block), length - done), np.float32)
+    limit = -(-taken.count * to_rate // from_rate) if length is None else length
+    if done < limit:
+        yield np.zeros((len(block), limit - done), np.float32)
+
+
+class _Counted:
+    """Blocks, and how many samples have been taken so far."""
+
+    def __init__(self, blocks: Iterable[Waveform]) -> None:
+        self.blocks, self.count = blocks, 0
+
+    def __iter__(self) -> Iterator[Waveform]:
+        for block in self.blocks:
+            self.count += block.shape[1]
+            yield block
 
 
 def _changed(blocks: Iterable[Waveform], from_rate: int, to_rate: int) -> Iterator[Waveform]:

@@ -93,7 +93,7 @@ class ResidualQuantizer(nn.Module):
         return torch.stack(codes, 1)
 
     def decode(self, codes: Tensor, tape: Tape) -> Tensor:
-        """Latents `(batch, width, frames)` of the codes of the first stages.
+        """Latents `(batch, width, frames)` of the codes of the first stages; -1: left out.
 
         Raises ValueError: more stages than there are, or a code outside its book.
         """
@@ -103,12 +103,12 @@ class ResidualQuantizer(nn.Module):
         total: Tensor | float = 0.0
         for number, stage in enumerate(stages[: codes.shape[1]]):
             mine = codes[:, number]
-            if mine.numel() and not 0 <= int(mine.min()) <= int(mine.max()) < stage.size:
+            if mine.numel() and not -1 <= int(mine.min()) <= int(mine.max()) < stage.size:
                 raise ValueError(
                     f"stage {number} has codes from {int(mine.min())} to {int(mine.max())}; "
-                    f"wanted 0 to {stage.size - 1}"
+                    f"wanted 0 to {stage.size - 1}, or -1 for none"
                 )
-            total = total + stage.value(mine, tape)
+            total = total + stage.value(mine.clamp(min=0), tape) * (mine >= 0)[:, None]
         assert isinstance(total, Tensor)
         return total
 

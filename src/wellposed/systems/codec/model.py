@@ -178,9 +178,21 @@ class Codec(nn.Module):
 
     @torch.no_grad()
     def decode_step(self, codes: Tensor, state: DecoderState) -> Tensor:
-        """Return the samples `(batch, frames * hop)` of the next frames' codes, float32."""
-        latent = state.tape.settle(self.quantizer.decode(codes, state.tape))
-        wave = self.decoder(latent, state.tape)[:, 0]
+        """Return the samples `(batch, frames * hop)` of the next frames' codes, float32.
+
+        A code of -1 is a stage that was left out in that frame.
+        """
+        return self.sound_step(self.latent_step(codes, state), state)
+
+    @torch.no_grad()
+    def latent_step(self, codes: Tensor, state: DecoderState) -> Tensor:
+        """What codes stand for, float64 `(batch, latent, frames)`: the first half of decoding."""
+        return state.tape.settle(self.quantizer.decode(codes, state.tape))
+
+    @torch.no_grad()
+    def sound_step(self, latent: Tensor, state: DecoderState) -> Tensor:
+        """Samples `(batch, frames * hop)` of the next latents: the second half of decoding."""
+        wave = self.decoder(state.tape.settle(latent), state.tape)[:, 0]
         return wave.clamp(-1.0, 1.0).float()
 
     def _framed(self, wave: Tensor) -> Tensor:

@@ -15,8 +15,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from wellposed.data.audio import AudioInfo, blocks, inspect
 from wellposed.data.audio_stream import fine_subtype, writing
+from wellposed.data.targets import plan
 from wellposed.errors import DataError, WellposedError
-from wellposed.systems.enhance.targets import plan
 from wellposed.systems.enhance.use import Enhancer
 
 PLAIN_EVERY_S = 10.0

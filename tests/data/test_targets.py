@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from wellposed.data.targets import plan
 from wellposed.errors import DataError
-from wellposed.systems.enhance.targets import plan
 
 
 @pytest.fixture
@@ -95,5 +95,5 @@ def test_several_files_cannot_go_to_one(folder, tmp_path):
     with pytest.raises(DataError, match="one file"):
         plan([folder], tmp_path / "x.wav", overwrite=True)
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match="without an audio suffix"):
+    with pytest.raises(DataError, match="not a file of a known suffix"):
         plan([folder], tmp_path / "file", overwrite=True)

@@ -11,8 +11,26 @@ from pathlib import Path
 from wellposed.data.audio import SUFFIXES
 from wellposed.errors import DataError
 
-MARK = "-enhanced"
-"""Ends the name of an output that lies beside its input."""
+
+@dataclass(frozen=True)
+class Naming:
+    """What is read, what is written, and how an output beside its input is called."""
+
+    mark: str = ""
+    """Ends the name of an output that lies beside its input."""
+    suffix: str | None = None
+    """Of outputs; None: that of the input."""
+    reads: frozenset[str] = SUFFIXES
+    writes: frozenset[str] = SUFFIXES
+    what: str = "audio"
+    """Is read, in a word or two."""
+
+    def name(self, source: Path, mark: str = "") -> str:
+        """Name of the output of `source`."""
+        return f"{source.stem}{mark}{self.suffix or source.suffix}"
+
+
+ENHANCED = Naming(mark="-enhanced")
 
 
 @dataclass
@@ -25,16 +43,18 @@ class Plan:
     """One message for every input or target that cannot be used."""
 
 
-def plan(inputs: Sequence[Path], output: Path | None, *, overwrite: bool) -> Plan:
+def plan(
+    inputs: Sequence[Path], output: Path | None, *, overwrite: bool, naming: Naming = ENHANCED
+) -> Plan:
     """Pair the files of `inputs` (files, and folders with all below them) with their targets.
 
-    Without `output` a target lies beside its source, named NAME-enhanced; then files so named
-    are left out of folders, and a second run does not enhance the output of the first. One file
+    Without `output` a target lies beside its source, named by `naming`; then files so named
+    are left out of folders, and a second run does not take the output of the first. One file
     may go to a file; everything else goes to a folder, with its path below the input folder.
     Raises DataError: several inputs, or a folder, to one file.
     """
     made = Plan()
-    pairs = list(_pairs(inputs, output, made))
+    pairs = list(_pairs(inputs, output, made, naming))
     sources = {source.resolve() for source, _ in pairs}
     taken: dict[Path, Path] = {}
     for source, target in pairs:
@@ -42,7 +62,7 @@ def plan(inputs: Sequence[Path], output: Path | None, *, overwrite: bool) -> Pla
         if where in sources or _same(source, target):
             problem = "this is an input, which is never overwritten; choose another output"
         elif where in taken:
-            problem = f"{taken[where]} goes there too; enhance into different folders"
+            problem = f"{taken[where]} goes there too; use different folders"
         elif target.exists() and not overwrite:
             problem = "exists already; remove it, or allow to overwrite it (--overwrite)"
         else:
@@ -53,43 +73,48 @@ def plan(inputs: Sequence[Path], output: Path | None, *, overwrite: bool) -> Pla
     return made
 
 
-def _pairs(inputs: Sequence[Path], output: Path | None, made: Plan) -> list[tuple[Path, Path]]:
+def _pairs(
+    inputs: Sequence[Path], output: Path | None, made: Plan, naming: Naming
+) -> list[tuple[Path, Path]]:
     single = len(inputs) == 1 and not inputs[0].is_dir()
-    to_file = output is not None and output.suffix.lower() in SUFFIXES and not output.is_dir()
+    to_file = output is not None and output.suffix.lower() in naming.writes and not output.is_dir()
     if to_file and not single:
         raise DataError(f"{output}: several files cannot go to one file; give a folder")
     if output is not None and output.exists() and not (to_file or output.is_dir()):
-        raise DataError(f"{output}: a file without an audio suffix; give a folder or an audio file")
+        known = " ".join(sorted(naming.writes))
+        raise DataError(f"{output}: no folder, and not a file of a known suffix ({known})")
     pairs = []
     for given in inputs:
         if not given.exists():
             made.refused.append(f"{given}: no such file; check the path")
             continue
-        below = [given] if not given.is_dir() else _audio_below(given, output)
+        below = [given] if not given.is_dir() else _below(given, output, naming)
         if not below:
-            made.refused.append(f"{given}: no audio in this folder ({' '.join(sorted(SUFFIXES))})")
+            known = " ".join(sorted(naming.reads))
+            made.refused.append(f"{given}: no {naming.what} in this folder ({known})")
         for source in below:
             if output is None:
-                target = source.with_name(f"{source.stem}{MARK}{source.suffix}")
+                target = source.with_name(naming.name(source, naming.mark))
             elif to_file:
                 target = output
             else:
                 relative = source.relative_to(given) if given.is_dir() else Path(source.name)
-                target = output / relative
+                target = output / relative.with_name(naming.name(relative))
             pairs.append((source, target))
     return pairs
 
 
-def _audio_below(folder: Path, output: Path | None) -> list[Path]:
-    """Return the visible audio files below a folder in the order of their names."""
+def _below(folder: Path, output: Path | None, naming: Naming) -> list[Path]:
+    """Return the visible files to read below a folder in the order of their names."""
     found = []
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         # An output folder inside the input folder is not an input the next time.
         inside = output is not None and output.resolve() != folder.resolve()
         inside = inside and output is not None and path.resolve().is_relative_to(output.resolve())
-        outcome = inside or (output is None and path.stem.endswith(MARK))
-        if path.suffix.lower() in SUFFIXES and not hidden and not outcome and path.is_file():
+        marked = bool(naming.mark) and path.stem.endswith(naming.mark)
+        outcome = inside or (output is None and marked)
+        if path.suffix.lower() in naming.reads and not hidden and not outcome and path.is_file():
             found.append(path)
     return found
 
