@@ -112,7 +112,7 @@ def ordered(
         if closing[1].number > expected:
             yield Missing(expected, closing[1].number)
         yield closing[1]
-    elif total and 0 < total - expected <= max(LONGEST_GAP, good) - missing:
+    elif total and good and 0 < total - expected <= max(LONGEST_GAP, good) - missing:
         yield Missing(expected, total)
 
 
