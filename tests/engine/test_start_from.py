@@ -28,6 +28,18 @@ def test_weights_of_another_size_are_refused_by_the_name_of_the_first_that_diffe
         start_from({"model": network()}, tmp_path / "w.safetensors")
 
 
+def test_a_network_that_joins_later_keeps_its_own_weights_but_the_first_must_be_there(tmp_path):
+    given, made, critic = network(), network(), network()
+    fresh = {name: value.detach().clone() for name, value in critic.named_parameters()}
+    tensors = {f"model/{name}": value.detach() for name, value in given.named_parameters()}
+    save_model(tmp_path / "w.safetensors", tensors, {})
+    start_from({"model": made, "critic": critic}, tmp_path / "w.safetensors")
+    assert torch.equal(made.weight, given.weight)
+    assert all(torch.equal(value, fresh[name]) for name, value in critic.named_parameters())
+    with pytest.raises(CheckpointError, match="do not fit"):
+        start_from({"other": made}, tmp_path / "w.safetensors")
+
+
 def test_a_missing_file_is_an_error_that_names_it(tmp_path):
     with pytest.raises(CheckpointError, match="nothing\\.safetensors"):
         start_from({"model": network()}, tmp_path / "nothing.safetensors")

@@ -66,3 +66,14 @@ def test_scores_in_the_background_are_those_of_this_process():
     finally:
         scorers.close()
     assert Scorers(0).submit(jobs)() == wanted
+
+
+def test_a_worker_that_dies_in_the_background_is_an_error_when_its_scores_are_asked_for():
+    scorers = Scorers(1)
+    try:
+        deadly = job(0, name=DiesOnArrival())  # pyrefly: ignore[bad-argument-type]
+        scores = scorers.submit([deadly])
+        with pytest.raises(RunError, match="a worker process died"):
+            scores()
+    finally:
+        scorers.close()
