@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from wellposed.dsp.array.wavefront import Coordinate, Model, Places, steering, steering_derivative
+from wellposed.dsp.arrays.wavefront import Coordinate, Model, Places, steering, steering_derivative
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Array:
         if self.positions.shape[-1] != 3 or self.positions.ndim < 2:
             raise ValueError(
                 f"sensors of shape {tuple(self.positions.shape)}: (..., sensors, 3) wanted, "
-                "x, y and z of each; dsp.array.geometry makes lines, planes and circles"
+                "x, y and z of each; dsp.arrays.geometry makes lines, planes and circles"
             )
         if self.through is not None and self.through.shape[-1] != self.positions.shape[-2]:
             raise ValueError(

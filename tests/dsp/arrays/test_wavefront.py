@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from wellposed.dsp.array.geometry import (
+from wellposed.dsp.arrays.geometry import (
     aperture,
     circle,
     fraunhofer_range,
@@ -14,8 +14,8 @@ from wellposed.dsp.array.geometry import (
     line,
     plane,
 )
-from wellposed.dsp.array.sensors import Array
-from wellposed.dsp.array.wavefront import Places, path, steering, steering_derivative
+from wellposed.dsp.arrays.sensors import Array
+from wellposed.dsp.arrays.wavefront import Places, path, steering, steering_derivative
 
 WAVELENGTH = 0.3
 GEOMETRIES = {

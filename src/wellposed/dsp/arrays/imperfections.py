@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from wellposed.dsp.array.sensors import Array
+from wellposed.dsp.arrays.sensors import Array
 
 
 def displaced(array: Array, offsets: Tensor) -> Array:

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, get_args
 import torch
 from torch import Tensor
 
-from wellposed.dsp.array.geometry import direction, direction_by_azimuth, direction_by_elevation
+from wellposed.dsp.arrays.geometry import direction, direction_by_azimuth, direction_by_elevation
 
 Model = Literal["exact", "fresnel", "far"]
 """exact: spherical; fresnel: second order in sensor over range; far: plane."""

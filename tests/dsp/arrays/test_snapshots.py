@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from wellposed.dsp.array.geometry import line
-from wellposed.dsp.array.imperfections import banded_coupling, coupled, displaced, unequal
-from wellposed.dsp.array.sensors import Array
-from wellposed.dsp.array.snapshots import (
+from wellposed.dsp.arrays.geometry import line
+from wellposed.dsp.arrays.imperfections import banded_coupling, coupled, displaced, unequal
+from wellposed.dsp.arrays.sensors import Array
+from wellposed.dsp.arrays.snapshots import (
     correlated,
     measured_snr_db,
     noise_power,
@@ -17,7 +17,7 @@ from wellposed.dsp.array.snapshots import (
     sample_covariance,
     source_covariance,
 )
-from wellposed.dsp.array.wavefront import Places
+from wellposed.dsp.arrays.wavefront import Places
 
 
 def wide(values) -> torch.Tensor:
