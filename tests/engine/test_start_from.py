@@ -8,7 +8,7 @@ from wellposed.engine.use import start_from
 from wellposed.errors import CheckpointError
 
 
-def network() -> torch.nn.Module:
+def network() -> torch.nn.Linear:
     return torch.nn.Linear(3, 2)
 
 
