@@ -209,3 +209,18 @@ def test_order_below_the_worth_of_silence_is_a_remark():
 
     (finding,) = selected(floored, "lower").findings
     assert (finding.code, finding.severity) == ("WP211", Severity.INFO)
+
+
+def compared(estimate: Tensor, batch: Batch) -> Batch:
+    level = 10 * torch.log10(estimate.square().mean(-1) + 1e-8)
+    return {"square": (estimate - batch["clean"]).square().mean(-1), "level": level}
+
+
+def test_a_loss_of_terms_is_asked_with_their_weights():
+    given = problem(batch=speech, compare=compared, weights={"level": 0.0})
+    audit = asked(given, "loss_audited")
+    assert audit.codes(Severity.FAIL) == set()
+    assert {each.question for each in audit.answers} == {"existence", "uniqueness", "stability"}
+    heavy = asked(problem(batch=speech, compare=compared), "loss_audited")
+    assert "WP101" in heavy.codes(Severity.FAIL)
+    assert all(each.title.startswith("the loss: ") for each in heavy.findings)

@@ -81,6 +81,9 @@ class Problem:
     """Networks that the optimizer moves; empty: all."""
     clip_norm: float | None = None
     """Largest norm of the whole gradient, if training clips it."""
+    compare: Callable[[Estimates, Batch], Mapping[str, Tensor]] | None = None
+    """The terms as a function of the estimate instead of the networks, where they are one: then
+    the loss is audited, too. Only where the estimate and the one label are waveforms."""
     use: Callable[[Networks, Batch], Estimates] | None = None
     """The path of use: the same estimates, from the inputs alone, as a user gets them."""
     yardsticks: Mapping[str, Yardstick | tuple[Callable[..., object], str]] = field(

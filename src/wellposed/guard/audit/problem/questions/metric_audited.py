@@ -31,12 +31,10 @@ def ask(rehearsal: Rehearsal) -> Part:
     problem = rehearsal.problem
     if problem.select is None:
         raise Unasked("no yardstick is named that selects")
-    probes = _probes(rehearsal)
-    made = {name: probes.noisy(INPUT_SNR_DB, 50) for name in problem.inputs}
-    select, (label,) = problem.select, problem.labels
+    probes, select = label_probes(rehearsal), problem.select
 
     def score(estimate: Tensor, reference: Tensor) -> Tensor:
-        batch = {**made, label: reference}
+        batch = made_batch(rehearsal, probes, reference)
         scores = rehearsal.scores(select, estimate, batch)
         return torch.tensor([float("nan") if each is None else each for each in scores])
 
@@ -56,7 +54,14 @@ def ask(rehearsal: Rehearsal) -> Part:
     return Part([Answer(QUESTION, f"{select}: {'; '.join(good[:3])}")], numbers)
 
 
-def _probes(rehearsal: Rehearsal) -> Probes:
+def made_batch(rehearsal: Rehearsal, probes: Probes, reference: Tensor) -> dict[str, Tensor]:
+    """A batch with this reference as its label, and inputs in which the probes lie in noise."""
+    problem = rehearsal.problem
+    noisy = probes.noisy(INPUT_SNR_DB, 50)
+    return {name: noisy for name in problem.inputs} | {problem.labels[0]: reference}
+
+
+def label_probes(rehearsal: Rehearsal) -> Probes:
     """Labels as references. Raises Unasked: they are no waveforms, or others than the inputs."""
     problem, batch = rehearsal.problem, rehearsal.batch(0)
     shapes = {batch[name].shape for name in (*problem.inputs, *problem.labels)}

@@ -3,8 +3,9 @@
 Signal: the longest relative step norm(dw)/norm(w) of the first steps at the peak rate, times the
 sum of the planned rates over the peak: the longest way there is. Threshold P (the plan) and R (the
 weight's own length), as in the check `lr_arrival`: below 1 a weight cannot travel its length; below
-1 / sqrt(smaller dimension) not even one direction can change by what the strongest one is worth. A
-step longer than the weight itself destroys it (WP117).
+1 / sqrt(smaller dimension) not even one direction can change by what the strongest one is worth:
+FAIL where that holds for the weights with half of all entries. A step longer than the weight itself
+destroys it (WP117).
 """
 
 import math
@@ -64,27 +65,31 @@ def _arrives(
             f"{slowest}, {way:.2g} times",
         )
     most = 2 * sum(sizes[name] for name in stuck) >= sum(sizes.values())
-    severity = Severity.FAIL if most else Severity.WARN if stuck else Severity.INFO
+    # Gradients may grow later: of a few weights it is a remark, of most of them the plan's fault.
+    severity = Severity.FAIL if most else Severity.INFO
     name = min(stuck or short, key=lambda each: steps[each])
     way = steps[name] * planned
     return bad(
         QUESTION,
         "WP104",
         severity,
-        f"over all {rehearsal.problem.plan.steps} planned steps {name} can travel {way:.2g} of its "
-        f"length; {len(short)} of {len(steps)} weights cannot travel their own",
+        f"with the gradients of the beginning, {name} can travel {way:.2g} of its length over all "
+        f"{rehearsal.problem.plan.steps} planned steps; {len(short)} of {len(steps)} weights "
+        "cannot travel their own",
         {
             "subject": name,
             "longest_way": way,
             "way_over_strongest_direction": reaches[name] * planned,
             "largest_relative_step": steps[name],
             "planned_steps_at_full_rate": planned,
+            "largest_gradient": max(g or 0.0 for g in rehearsal.beginning.gradients[name]),
             "weights_below_their_length": len(short),
             "weights_that_cannot_turn": len(stuck),
         },
         suspects=(
             ("the learning rate", "ten times of it from the same start: the loss falls"),
             ("the gradients", "their norm per layer: vanishing ones move nothing"),
+            ("eps of Adam (1e-8)", "smaller gradients are divided by it: a thousandth of eps"),
         ),
         advice=f"a learning rate {1 / way if way > 0 else math.inf:.2g} times as high, or more "
         "steps; Plan(fine_tuning=True) where small steps are meant",
