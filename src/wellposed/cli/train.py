@@ -1,9 +1,11 @@
 """`wellposed train` and `wellposed resume`."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
+import torch
 import tyro
 
 from wellposed.cli.recipes import Wanted, read_arguments
@@ -11,10 +13,12 @@ from wellposed.engine.distributed import leads
 from wellposed.engine.launch import resume as resume_run
 from wellposed.engine.launch import start, system_name
 from wellposed.engine.runfolder import RunFolder
+from wellposed.engine.system import System
 from wellposed.systems import system_type
 
 FLAGS = """Flags of the recipe. Beside them: --run DIR, --size NAME (`wellposed show SYSTEM`),
---data DIR, --steps N, and --until N to stop early; see `wellposed train --help`."""
+--data DIR, --steps N, --until N to stop early, --no-audit and --audit-anyway; see
+`wellposed train --help`."""
 
 
 @dataclass
@@ -25,13 +29,32 @@ class Train(Wanted):
     """Folder of the run; without it runs/SYSTEM-DATE-TIME."""
     until: int | None = None
     """Stop after this step, as if interrupted; `wellposed resume` goes on."""
+    audit: bool = True
+    """Ask first whether the problem is well posed; less than a minute."""
+    audit_anyway: bool = False
+    """Go on where the audit has a FAIL."""
 
 
 def train(arguments: list[str]) -> int:
     """Train a system from defaults, a file and flags; later ones win."""
     head, kind, recipe = read_arguments(Train, "wellposed train", FLAGS, arguments)
-    finish(start(kind, recipe, head.run, head.until))
+    ask = partial(_ask, anyway=head.audit_anyway) if head.audit else None
+    finish(start(kind, recipe, head.run, head.until, audit=ask))
     return 0
+
+
+def _ask(system: System[Any], device: torch.device, *, anyway: bool) -> str:
+    """Print the audit and return it for the run folder. Raises RunError for a FAIL."""
+    # Imported here: a run that is not audited does not wait for it.
+    from wellposed.cli.audit_run import before_run, refuse
+
+    pages = before_run(system, device)
+    if pages is None:
+        return ""
+    print(pages.text)
+    if not anyway:
+        refuse(pages)
+    return pages.json
 
 
 @dataclass

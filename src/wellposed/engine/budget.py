@@ -118,6 +118,14 @@ class Budget:
         lines += [f"  of the time: {parts}", *(f"  assumes: {each}" for each in ASSUMED)]
         return "\n".join(lines)
 
+    def short(self) -> str:
+        """One line: time, memory, disk."""
+        time = self.time
+        return (
+            f"the plan: {_duration(time.value)} ({_duration(time.low)} to {_duration(time.high)}), "
+            f"{_size(self.memory.high)} of memory, {_size(self.disk.high)} on disk"
+        )
+
     def record(self) -> dict[str, Any]:
         """Everything as JSON values: seconds, bytes, money."""
         money = self.money

@@ -21,7 +21,7 @@ from wellposed.engine.stopping import StopRequest, stop_on_signal
 from wellposed.engine.system import System
 from wellposed.engine.use import load_networks
 from wellposed.engine.validation import direction, scenes_hash
-from wellposed.errors import RecipeError, RunError
+from wellposed.errors import RecipeError, RunError, WellposedError
 
 MAY_CHANGE = (
     "training.steps",
@@ -35,6 +35,9 @@ MAY_CHANGE = (
 )
 """What a resumed run may be told anew: how long and where, never what is learned from what."""
 
+Examiner = Callable[[System[Any], torch.device], str]
+"""Who asks something of a system before its run: the answers as JSON, or ""; a WellposedError
+refuses the run."""
 Watch = Callable[[Run], None]
 """Who wants to see a run before its next step, as it was begun or restored."""
 
@@ -45,20 +48,24 @@ def start(
     path: Path | None,
     until: int | None,
     *,
+    audit: Examiner | None = None,
     watch: Watch | None = None,
 ) -> Path:
     """Train `recipe` in a new folder (named after system and time if `path` is None).
 
-    What can be checked is checked before there is a folder. `watch` sees the run before its
-    first step. Raises RecipeError for a recipe that cannot be trained, RunError for a folder
-    that cannot be used, and whatever the run raises; KeyboardInterrupt or SystemExit after a
-    signal, when all is saved.
+    What can be checked is checked before there is a folder; that is also when `audit` is asked.
+    `watch` sees the run before its first step. Raises RecipeError for a recipe that cannot be
+    trained, RunError for a folder that cannot be used or an audit that refuses, and whatever the
+    run raises; KeyboardInterrupt or SystemExit after a signal, when all is saved.
     """
     with joined(recipe.training.device) as world:
         system = _checked(kind, recipe, world)
+        answers = "" if audit is None else _asked(audit, system, world)
         folder = _folder(kind, path, world)
         if world.leads:
             _write(folder.environment, _environment_text(world))
+            if answers:
+                _write(folder.audit, answers + "\n")
             _write(folder.recipe, dump(recipe))
         stop = _train(system, folder, world, until, partial(_begin, watch=watch))
     stop.leave()
@@ -120,6 +127,23 @@ def prepared(kind: type[System[Any]], recipe: Recipe) -> System[Any]:
     direction(system)
     scenes_hash(system)
     return system
+
+
+def _asked(audit: Examiner, system: System[Any], world: World) -> str:
+    """Let the leader ask; the other ranks wait, and are refused with it."""
+    said: list[Any] = ["", None]
+    if world.leads:
+        try:
+            said[0] = audit(system, world.device)
+        except WellposedError as error:
+            if world.ranks == 1:
+                raise
+            said[1] = str(error)
+    if world.ranks > 1:
+        torch.distributed.broadcast_object_list(said, device=world.device)
+        if said[1] is not None:
+            raise RunError(said[1])
+    return said[0]
 
 
 def _train(

@@ -1,6 +1,6 @@
 """The folder of a run: where each file is, who may write, and no run over another.
 
-    recipe.yaml environment.json log.txt history.jsonl findings.jsonl
+    recipe.yaml environment.json audit.json log.txt history.jsonl findings.jsonl
     checkpoints/ best/ alarms/ examples/ report.html
 
 What each is for is told in docs/run-folder.md.
@@ -112,6 +112,11 @@ class RunFolder:
     def examples(self) -> Path:
         """Scenes of the validation with their estimates, to listen to."""
         return self.path / "examples"
+
+    @property
+    def audit(self) -> Path:
+        """What was asked before the run began, and the answers."""
+        return self.path / "audit.json"
 
     @property
     def report(self) -> Path:

@@ -113,7 +113,12 @@ class Audit:
             "setting": self.setting,
             "seconds": round(self.seconds, 3),
             "answers": [
-                {"question": each.question, "word": each.word, "text": each.text}
+                {
+                    "question": each.question,
+                    "word": each.word,
+                    "code": each.finding.code if each.finding is not None else "",
+                    "text": each.text,
+                }
                 for each in self.answers
             ],
             "findings": [json.loads(finding.to_json()) for finding in self.findings],
