@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import torch
 import tyro
 
 from wellposed.cli.audit_enhance import Question, audit_enhance
 from wellposed.cli.audit_ranges import audit_ranges
+from wellposed.cli.audit_run import audit_run
 from wellposed.cli.audit_subject import load_subject, real_speech
-from wellposed.engine.problem import problem_of
 from wellposed.errors import RecipeError, WellposedError
 from wellposed.guard import Severity
 from wellposed.guard.audit import Audit, audit_loss
@@ -92,7 +93,7 @@ def _audit(options: AuditOptions) -> Audit:
         return WITH_OBJECTIVE[options.what](question)
     if options.what in SYSTEMS:
         system = system_type(options.what)(recipe_type(options.what)(seed=options.seed))
-        return audit_problem(problem_of(system), options.quick)
+        return audit_run(system, torch.device("cpu"), quick=options.quick)
     subject = load_subject(options.what)
     if isinstance(subject, Problem):
         return audit_problem(subject, options.quick)

@@ -2,7 +2,7 @@
 
 The whole is asked as any loss is. The terms are asked where a trained network stands: on its
 estimates of scenes with speech and of scenes without, mixed as the recipe mixes them. The problem
-is asked where training begins: with fresh networks.
+is asked where training begins: with fresh networks; so are corpus, resume and cost of its run.
 """
 
 from dataclasses import dataclass
@@ -11,10 +11,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from wellposed.engine.problem import problem_of
+from wellposed.cli.audit_run import audit_run
 from wellposed.engine.recipe import changed
 from wellposed.guard.audit import Audit, Items, Probes, audit_loss, audit_objective, merged
-from wellposed.guard.audit.problem import audit_problem
 from wellposed.systems.enhance.loading import find_weights, load_network, recipe_of
 from wellposed.systems.enhance.objective import TERMS, enhance_terms
 from wellposed.systems.enhance.recipe import EnhanceRecipe
@@ -67,8 +66,8 @@ def audit_enhance(question: Question) -> Audit:
         rate=recipe.scenes.rate,
     )
     name = question.model or weights.stem
-    problem = audit_problem(problem_of(Enhance(recipe)), question.quick)
-    return merged(f"enhance ({name})", [whole, together, problem])
+    run = audit_run(Enhance(recipe), torch.device("cpu"), quick=question.quick)
+    return merged(f"enhance ({name})", [whole, together, run])
 
 
 class WholeLoss:

@@ -33,21 +33,21 @@ def audit_run(system: System[Any], device: torch.device, *, quick: bool) -> Audi
 
     The system is left as it is: another one with the same recipe is asked.
     """
+    problem = audit_problem(problem_of(system.with_recipe(system.recipe)), quick)
+    return merged(system.name, [problem, beside_problem(system, device, quick=quick)])
+
+
+def beside_problem(system: System[Any], device: torch.device, *, quick: bool) -> Audit:
+    """Ask what needs files, processes or a clock: corpus, resume, and what the run will cost."""
     recipe = system.recipe
-    asked = system.with_recipe(recipe)
-    problem = audit_problem(problem_of(asked), quick)
     parts = [corpus_part(recipe.data, quick=quick), _resume(system, quick=quick)]
     other = system.with_recipe(recipe)
     plan = plan_run(lambda: other, device, steps=QUICK_STEPS if quick else 2 * QUICK_STEPS)
-    beside = Audit(
-        system.name,
-        plan.short(),
-        tuple(answer for part in parts for answer in part.answers),
-        {key: value for part in parts for key, value in part.numbers.items()}
-        | {"plan": plan.record()},
-        0.0,
-    )
-    return merged(system.name, [problem, beside])
+    numbers: dict[str, Any] = {"plan": plan.record()}
+    for part in parts:
+        numbers |= part.numbers
+    answers = tuple(answer for part in parts for answer in part.answers)
+    return Audit(system.name, plan.short(), answers, numbers, 0.0)
 
 
 def before_run(system: System[Any], device: torch.device) -> Pages | None:

@@ -70,6 +70,8 @@ class RunFacts:
     findings: tuple[Finding, ...]
     examples: tuple[Path, ...]
     environment: Mapping[str, Any]
+    audit: Mapping[str, Any]
+    """What was asked before the run, as `Audit.to_json` wrote it; empty where nothing was."""
     missing: tuple[str, ...]
 
     @property
@@ -122,6 +124,7 @@ def read_facts(run: Path) -> RunFacts:
         findings=_findings(run / "findings.jsonl", missing),
         examples=tuple(folders),
         environment=_environment(run / "environment.json", missing),
+        audit=_audit(run / "audit.json", missing),
         missing=tuple(missing),
     )
 
@@ -228,3 +231,15 @@ def _environment(path: Path, missing: list[str]) -> Mapping[str, Any]:
         missing.append("an environment.json that can be read")
         return {}
     return environment if isinstance(environment, dict) else {}
+
+
+def _audit(path: Path, missing: list[str]) -> Mapping[str, Any]:
+    """Nothing is missing where there is no file: an audit is not part of every run."""
+    if not path.is_file():
+        return {}
+    try:
+        audit = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError:
+        missing.append("an audit.json that can be read")
+        return {}
+    return audit if isinstance(audit, dict) else {}

@@ -11,6 +11,7 @@ from pathlib import Path
 from string import Template
 
 from wellposed.engine.atomic import replacing
+from wellposed.report.audit import audit_section
 from wellposed.report.curves import curves_section
 from wellposed.report.examples import examples_section
 from wellposed.report.facts import read_facts
@@ -47,6 +48,8 @@ def render(run: Path) -> str:
         "script": script,
         "script_hash": _hash(script),
         "verdict": verdict_section(facts),
+        "audit": audit_section(facts),
+        "audit_link": '<a href="#audit">Audit</a>' if facts.audit else "",
         "findings": findings_section(facts),
         "curves": curves_section(facts),
         "recipe": recipe_section(facts),
