@@ -1,6 +1,7 @@
 """What the audit says of the items themselves: broken, clipped, offset, twice, silent, late."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -111,3 +112,39 @@ def test_a_constant_is_all_offset_and_one_flat_top():
     assert looked.flat == 100
     assert looked.level_db == pytest.approx(-6.02, abs=0.01)
     assert measured(torch.zeros(100), "x", "train").silent
+
+
+def error(estimate: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
+    return (estimate - batch["clean"]).square().mean(-1)
+
+
+def resolved(smallest_gain: float) -> Answer:
+    made = problem(
+        validation=[batch(100 + number) for number in range(4)],
+        yardsticks={"error": (error, "lower")},
+        select="error",
+        smallest_gain=smallest_gain,
+    )
+    (answer,) = audit_problem(made, only=("validation_resolves",)).answers
+    return answer
+
+
+def test_what_the_validation_sees_is_told_and_compared_with_what_counts():
+    answer = resolved(0.0)
+    assert answer.text.startswith("32 validation items see a gain of ")
+    assert answer.text.endswith("no smallest gain that counts is stated")
+    assert resolved(1.0).word == "ok"
+
+
+def test_a_gain_that_nobody_can_see_is_told_with_the_items_it_needs():
+    answer = resolved(1e-9)
+    assert answer.finding is not None
+    assert (answer.finding.code, answer.finding.severity) == ("WP404", "WARN")
+    needed = int(answer.finding.evidence["items_needed"])
+    seen = float(answer.finding.evidence["resolution"])
+    assert needed == math.ceil(32 * (seen / 1e-9) ** 2)
+
+
+def test_without_a_yardstick_or_items_the_resolution_is_not_asked():
+    (answer,) = audit_problem(problem(), only=("validation_resolves",)).answers
+    assert answer.word == "--"

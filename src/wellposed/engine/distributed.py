@@ -45,15 +45,26 @@ def leads() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def rank_count() -> int:
+    """How many processes torchrun has started, also before they are joined."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def own_device(device: str) -> torch.device:
+    """The device of this process for "auto", "cpu", "cuda" or "cuda:N"; RecipeError as `joined`."""
+    local = int(os.environ.get("LOCAL_RANK", "0")) if rank_count() > 1 else None
+    return _device(device, local)
+
+
 @contextmanager
 def joined(device: str) -> Iterator[World]:
     """Join the processes that torchrun started (or be alone), and leave them at the end.
 
     `device` is "auto", "cpu", "cuda" or "cuda:N". Raises RecipeError for CUDA that is not there.
     """
-    ranks = int(os.environ.get("WORLD_SIZE", "1"))
+    ranks = rank_count()
     rank = int(os.environ.get("RANK", "0"))
-    chosen = _device(device, int(os.environ.get("LOCAL_RANK", "0")) if ranks > 1 else None)
+    chosen = own_device(device)
     if ranks == 1:
         yield World(0, 1, chosen)
         return

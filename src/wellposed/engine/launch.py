@@ -5,13 +5,13 @@ import platform
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from wellposed.engine import checkpoint
 from wellposed.engine.atomic import explain, replacing
-from wellposed.engine.distributed import World, joined
+from wellposed.engine.distributed import World, joined, leads, own_device, rank_count
 from wellposed.engine.history import read_history
 from wellposed.engine.journal import Journal
 from wellposed.engine.recipe import Recipe, changed, differences, dump, load, parse, read_yaml
@@ -58,9 +58,13 @@ def start(
     trained, RunError for a folder that cannot be used or an audit that refuses, and whatever the
     run raises; KeyboardInterrupt or SystemExit after a signal, when all is saved.
     """
+    system = _checked(kind, recipe)
+    if path is not None and path.is_dir() and leads():
+        RunFolder(path).require_free()
+    # Before the processes are joined: a guard that sees others would talk to them.
+    said = _asked(audit, system) if audit is not None and leads() else _Said()
     with joined(recipe.training.device) as world:
-        system = _checked(kind, recipe, world)
-        answers = "" if audit is None else _asked(audit, system, world)
+        answers = _heeded(said, world)
         folder = _folder(kind, path, world)
         if world.leads:
             _write(folder.environment, _environment_text(world))
@@ -97,21 +101,21 @@ def resume(
         )
     recipe = changed(recipe, changes, "command line")
     with joined(recipe.training.device) as world:
-        system = _checked(kind, recipe, world)
+        system = _checked(kind, recipe)
         go_on = partial(_go_on, reset_optimizer=reset_optimizer, watch=watch)
         stop = _train(system, folder, world, until, go_on)
     stop.leave()
     return path
 
 
-def _checked(kind: type[System[Any]], recipe: Recipe, world: World) -> System[Any]:
-    """Return the system of `recipe`, with its data opened, ready to be trained by `world`."""
-    training = recipe.training
-    if training.batch_size % (world.ranks * training.accumulate):
+def _checked(kind: type[System[Any]], recipe: Recipe) -> System[Any]:
+    """Return the system of `recipe`, with its data opened, ready to be trained by all processes."""
+    training, ranks = recipe.training, rank_count()
+    if training.batch_size % (ranks * training.accumulate):
         raise RecipeError(
             f"training.batch_size = {training.batch_size} cannot be divided among "
-            f"{world.ranks} processes x {training.accumulate} pieces (training.accumulate): "
-            f"make it a multiple of {world.ranks * training.accumulate}."
+            f"{ranks} processes x {training.accumulate} pieces (training.accumulate): "
+            f"make it a multiple of {ranks * training.accumulate}."
         )
     return prepared(kind, recipe)
 
@@ -129,21 +133,30 @@ def prepared(kind: type[System[Any]], recipe: Recipe) -> System[Any]:
     return system
 
 
-def _asked(audit: Examiner, system: System[Any], world: World) -> str:
-    """Let the leader ask; the other ranks wait, and are refused with it."""
-    said: list[Any] = ["", None]
-    if world.leads:
-        try:
-            said[0] = audit(system, world.device)
-        except WellposedError as error:
-            if world.ranks == 1:
-                raise
-            said[1] = str(error)
+class _Said(NamedTuple):
+    """What an audit has said: its answers, or why the run is refused."""
+
+    answers: str = ""
+    refusal: WellposedError | None = None
+
+
+def _asked(audit: Examiner, system: System[Any]) -> _Said:
+    try:
+        return _Said(audit(system, own_device(system.recipe.training.device)))
+    except WellposedError as error:
+        return _Said(refusal=error)
+
+
+def _heeded(said: _Said, world: World) -> str:
+    """Let every rank know what the leader was told; the answers. Raises what refuses the run."""
+    refusals = ["" if said.refusal is None else str(said.refusal)]
     if world.ranks > 1:
-        torch.distributed.broadcast_object_list(said, device=world.device)
-        if said[1] is not None:
-            raise RunError(said[1])
-    return said[0]
+        torch.distributed.broadcast_object_list(refusals, device=world.device)
+    if said.refusal is not None:
+        raise said.refusal
+    if refusals[0]:
+        raise RunError(refusals[0])
+    return said.answers
 
 
 def _train(

@@ -45,6 +45,7 @@ def problem_of(system: System[Any], player: Player | None = None) -> Problem:
         "trained": player.networks,
         "plan": plan_of(recipe, silent_targets=system.silent_targets),
         "select": recipe.validation.select,
+        "smallest_gain": recipe.validation.minimum_gain,
         "validation": Scenes(
             recipe.validation.scenes,
             lambda number: system.collate([system.item("valid", number)]),

@@ -38,7 +38,7 @@ class RunFolder:
         folder = cls(path if path is not None else _unused(system))
         try:
             folder.path.mkdir(parents=True, exist_ok=path is not None)
-            folder._require_free()
+            folder.require_free()
             # Only writing tells whether writing is allowed; the lock will be needed anyway.
             folder._lock(0).touch()
         except (FileExistsError, NotADirectoryError) as error:
@@ -157,7 +157,8 @@ class RunFolder:
     def _lock(self, rank: int) -> Path:
         return self.path / f".lock-{rank}"
 
-    def _require_free(self) -> None:
+    def require_free(self) -> None:
+        """Raise RunError if the folder, which exists, holds a run or anything else."""
         if self.recipe.exists():
             raise RunError(
                 f"{self.path}: already holds a run. Go on with it by "

@@ -58,7 +58,7 @@ def _answers(answers: list[Mapping[str, Any]]) -> Iterator[str]:
         word, code = str(each.get("word")), str(each.get("code", ""))
         said = tag("span", text(WORDS.get(word, word)), class_=f"word {_class(word)}")
         named = f"{code} {rule_name(code)}: " if code in rule_codes() else ""
-        yield tag("li", f"{said} {text(named)}{text(each.get('text', ''))}")
+        yield tag("li", said + tag("span", text(f"{named}{each.get('text', '')}")))
 
 
 def _class(word: str) -> str:

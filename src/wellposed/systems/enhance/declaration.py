@@ -15,6 +15,7 @@ from wellposed.metrics.catalogue import metric
 from wellposed.metrics.table import score_pair
 from wellposed.systems.enhance.model import Bsrnn
 from wellposed.systems.enhance.recipe import EnhanceRecipe
+from wellposed.systems.enhance.starts import invariants
 
 BLIND = ("gain", "polarity")
 """What a selecting metric need not notice. SI-SDR, STOI and PESQ notice neither (measured by the
@@ -26,7 +27,7 @@ YARDSTICKS = ("snr_db", "estoi")
 
 
 def declared(recipe: EnhanceRecipe) -> Mapping[str, Any]:
-    """Name axes, look-ahead, path of use, yardsticks and trivial outputs."""
+    """Name axes, look-ahead, path of use, yardsticks, trivial outputs and invariants."""
     rate, model = recipe.scenes.rate, recipe.model
     window = Stft.of_duration(rate, model.window_ms, model.hop_ms).window
     names = dict.fromkeys((recipe.validation.select, *YARDSTICKS))
@@ -42,6 +43,7 @@ def declared(recipe: EnhanceRecipe) -> Mapping[str, Any]:
         },
         "trivial": trivial,
         "blind": BLIND,
+        "invariants": invariants(model),
     }
 
 

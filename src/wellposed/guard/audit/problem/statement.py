@@ -95,6 +95,8 @@ class Problem:
     blind: Sequence[str] = ()
     """What `select` is meant not to notice: gain offset polarity shift phase band. Only where
     the estimate and the one label are waveforms `(batch, time)`."""
+    smallest_gain: float = 0.0
+    """Smallest improvement of `select` that counts, in its unit; 0: not stated."""
     trivial: Callable[[Batch], Mapping[str, Estimates]] | None = None
     """Outputs that need no network: "silence", "input", "constant", and "reference": the best."""
     validation: Sequence[Batch] = ()

@@ -258,7 +258,7 @@ def _good(looked: Sequence[Looked], inputs: Sequence[str], labels: Sequence[str]
     return Answer(
         QUESTION,
         f"{len(looked)} waves looked at: inputs at {heard[0]:.0f} to {heard[-1]:.0f} dB{aligned}; "
-        f"none broken, clipped, offset or there twice; {silent} labels silent; "
+        f"none broken, clipped, offset or there twice; silent labels: {silent}; "
         f"{full} of {len(reach)} inputs reach the top tenth of the band",
     )
 
