@@ -109,7 +109,7 @@ def test_two_processes_give_the_weights_of_one(system, strategy, commands, tmp_p
     kind, single = KINDS[system], made(system)
     train(single, tmp_path / "one", kind=kind)
     file = write(made(system, strategy), tmp_path)
-    texts = two(commands, tmp_path, "train", file, "--run", tmp_path / "two")
+    texts = two(commands, tmp_path, "train", file, "--run", tmp_path / "two", "--no-audit")
     assert_alike(tmp_path / "one", tmp_path / "two", kind, single)
     assert "finished" in texts[0]
     assert texts[0].count("report.html") == 1
@@ -120,7 +120,7 @@ def test_two_processes_give_the_weights_of_one(system, strategy, commands, tmp_p
 def test_pieces_of_a_share_are_averaged_too(strategy, commands, tmp_path):
     train(made("toy"), tmp_path / "one")
     file = write(made("toy", strategy, accumulate=2), tmp_path)
-    two(commands, tmp_path, "train", file, "--run", tmp_path / "two")
+    two(commands, tmp_path, "train", file, "--run", tmp_path / "two", "--no-audit")
     assert_alike(tmp_path / "one", tmp_path / "two", Toy, made("toy"))
 
 
@@ -141,7 +141,17 @@ def test_two_processes_and_one_resume_the_checkpoints_of_each_other(strategy, co
 def test_two_processes_resume_bit_for_bit_what_two_have_left(strategy, commands, tmp_path):
     file = write(made("toy", strategy), tmp_path)
     for name, stop in (("whole", 8), ("pieces", 5)):
-        two(commands, tmp_path, "train", file, "--run", tmp_path / name, "--until", str(stop))
+        two(
+            commands,
+            tmp_path,
+            "train",
+            file,
+            "--run",
+            tmp_path / name,
+            "--until",
+            str(stop),
+            "--no-audit",
+        )
     two(commands, tmp_path, "resume", tmp_path / "pieces")
     whole, pieces = weights(tmp_path / "whole"), weights(tmp_path / "pieces")
     assert all(torch.equal(whole[name], pieces[name]) for name in whole)
@@ -210,7 +220,17 @@ def test_torchrun_is_all_it_takes(tmp_path):
     path = os.pathsep.join([str(SOURCE), str(HERE)])
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
     done = subprocess.run(
-        [*command, "-m", "--", "wellposed", "train", str(file), "--run", str(tmp_path / "run")],
+        [
+            *command,
+            "-m",
+            "--",
+            "wellposed",
+            "train",
+            str(file),
+            "--no-audit",
+            "--run",
+            str(tmp_path / "run"),
+        ],
         env=os.environ | {"PYTHONPATH": path},
         capture_output=True,
         text=True,

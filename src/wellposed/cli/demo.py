@@ -7,13 +7,14 @@ small enhancer, scores it on scenes it has never seen, and writes sounds and a r
 import time
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 import tyro
 
-from wellposed.cli.train import finish
+from wellposed.cli.train import ask, finish
 from wellposed.data import audio
 from wellposed.engine.batches import Batches
 from wellposed.engine.launch import start
@@ -75,9 +76,10 @@ def demo(arguments: list[str]) -> int:
     sound = str(options.data) if options.data else "synthetic speech-like sound"
     print(f"1. Planning: an enhancer for {sound}, {options.minutes:g} minutes of training.")
     recipe = _planned(changed(recipe, SHORT, "demo"), options.minutes)
+    print("   Before it begins, a short audit: is the problem well posed?")
     print(f"2. Training {recipe.training.steps} steps. Every run can be stopped and resumed:")
     print(f"   Ctrl-C, then `wellposed resume {folder}`.")
-    start(Enhance, recipe, folder, None)
+    start(Enhance, recipe, folder, None, audit=partial(ask, anyway=True))
     print("3. Scores on scenes with voices and noises that training never met:")
     _score(recipe, folder, options.pairs)
     finish(folder)

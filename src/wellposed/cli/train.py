@@ -38,12 +38,12 @@ class Train(Wanted):
 def train(arguments: list[str]) -> int:
     """Train a system from defaults, a file and flags; later ones win."""
     head, kind, recipe = read_arguments(Train, "wellposed train", FLAGS, arguments)
-    ask = partial(_ask, anyway=head.audit_anyway) if head.audit else None
-    finish(start(kind, recipe, head.run, head.until, audit=ask))
+    asked = partial(ask, anyway=head.audit_anyway) if head.audit else None
+    finish(start(kind, recipe, head.run, head.until, audit=asked))
     return 0
 
 
-def _ask(system: System[Any], device: torch.device, *, anyway: bool) -> str:
+def ask(system: System[Any], device: torch.device, *, anyway: bool) -> str:
     """Print the audit and return it for the run folder. Raises RunError for a FAIL."""
     # Imported here: a run that is not audited does not wait for it.
     from wellposed.cli.audit_run import before_run, refuse
