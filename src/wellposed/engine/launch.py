@@ -3,6 +3,7 @@
 import json
 import platform
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -59,10 +60,8 @@ def start(
     run raises; KeyboardInterrupt or SystemExit after a signal, when all is saved.
     """
     system = _checked(kind, recipe)
-    if path is not None and path.is_dir() and leads():
-        RunFolder(path).require_free()
     # Before the processes are joined: a guard that sees others would talk to them.
-    said = _asked(audit, system) if audit is not None and leads() else _Said()
+    said = _asked(audit, system, path) if audit is not None and leads() else _Said()
     with joined(recipe.training.device) as world:
         answers = _heeded(said, world)
         folder = _folder(kind, path, world)
@@ -140,8 +139,12 @@ class _Said(NamedTuple):
     refusal: WellposedError | None = None
 
 
-def _asked(audit: Examiner, system: System[Any]) -> _Said:
+def _asked(audit: Examiner, system: System[Any], path: Path | None) -> _Said:
     try:
+        # Nobody waits for an audit to hear of a folder; what else is wrong with it is told later.
+        with suppress(OSError):
+            if path is not None and path.is_dir():
+                RunFolder(path).require_free()
         return _Said(audit(system, own_device(system.recipe.training.device)))
     except WellposedError as error:
         return _Said(refusal=error)
