@@ -17,7 +17,7 @@ from wellposed.nn.scan.frame import selective_step
 
 Scan = tuple[Tensor, ...]
 
-ENGINES: list[Backend] = ["reference", "fused", "compiled"]
+ENGINES: list[Backend] = ["reference", "fused", "compiled", "doubling"]
 FRAMES = [1, 2, 37, 131]
 """Length one, odd lengths, and lengths beyond a piece of the C++ kernel, which has 32 frames."""
 STEPS = [1e-4, 0.1, 10.0]

@@ -1,37 +1,73 @@
-"""`wellposed export`: the best weights of a run as one file to give away."""
+"""`wellposed export`: the best weights of a run as one file to give away, or as an ONNX graph."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import torch
 import tyro
 
 from wellposed.engine.modelfile import load_model, save_model
 from wellposed.errors import RunError
-from wellposed.systems.enhance.loading import find_weights
+from wellposed.systems.enhance.loading import find_weights, load_network
+from wellposed.systems.enhance.onnxfile import CHECK_S, difference, require, write_onnx
 
 
 @dataclass
 class Export:
-    """Copy the best weights of a run into a file that names no path of this machine."""
+    """Copy the best weights of a run into files that name no path of this machine."""
 
-    run: tyro.conf.Positional[Path]
-    """Folder of the run, or a weights file."""
-    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
-    """File to write, ending in .safetensors."""
+    run: tyro.conf.Positional[str]
+    """Folder of the run, a weights file, or a name of shipped weights."""
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
+    """File for the weights, ending in .safetensors."""
+    onnx: Path | None = None
+    """File for the streaming step as an ONNX graph; needs a causal model and the extra `onnx`."""
+    licence: str | None = None
+    """Licence of the weights, written into the files: "CC-BY-4.0", for example."""
 
 
 def export(arguments: list[str]) -> int:
-    """Write the file; the card keeps recipe, step, score and the digest of the data."""
+    """Write the files; the card keeps recipe, step, score and the digest of the data."""
     options = tyro.cli(Export, prog="wellposed export", args=arguments)
-    if options.output.exists():
-        raise RunError(f"{options.output}: exists already. Remove it, or name another file.")
-    tensors, card = load_model(find_weights(options.run))
+    wanted = [path for path in (options.output, options.onnx) if path is not None]
+    if not wanted:
+        print("wellposed export: name a file to write: -o FILE or --onnx FILE", file=sys.stderr)
+        return 2
+    for path in wanted:
+        if path.exists():
+            raise RunError(f"{path}: exists already. Remove it, or name another file.")
+    source = find_weights(options.run)
+    tensors, card = load_model(source)
+    _cleaned(card)
+    if options.licence is not None:
+        card["licence"] = options.licence
+    if options.output is not None:
+        save_model(options.output, tensors, card)
+        count = sum(tensor.numel() for tensor in tensors.values())
+        print(f"{options.output}: {count / 1e6:.3f} M weights of step {card['step']}")
+    if options.onnx is not None:
+        _export_onnx(source, options.onnx, card)
+    return 0
+
+
+def _cleaned(card: dict[str, Any]) -> None:
     card["recipe"]["data"]["path"] = None
     started = card["recipe"]["training"]["start_from"]
     if started is not None:
         card["recipe"]["training"]["start_from"] = Path(started).name
-    save_model(options.output, tensors, card)
-    count = sum(tensor.numel() for tensor in tensors.values())
-    print(f"{options.output}: {count / 1e6:.3f} M weights of step {card['step']}")
-    return 0
+
+
+def _export_onnx(source: Path, target: Path, card: dict[str, Any]) -> None:
+    network = load_network(source, torch.device("cpu"))
+    write_onnx(network, target, card)
+    latency_ms = 1000 * (network.stft.window - 1) / network.rate
+    print(f"{target}: one hop of {network.stft.hop} samples, latency {latency_ms:.1f} ms")
+    try:
+        require("onnxruntime")
+    except RunError as error:
+        print(f"not compared with PyTorch: {error}")
+        return
+    worst = difference(network, target)
+    print(f"differs from PyTorch by at most {worst:.1e} of full scale in {CHECK_S:g} s of noise")

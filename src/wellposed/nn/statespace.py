@@ -34,7 +34,28 @@ class State(NamedTuple):
     h: Tensor
 
 
-class Pace(nn.Module):
+class Settled(nn.Module):
+    """A module whose `value` depends on weights alone and, once settled, is computed no more.
+
+    For use, not for training: a settled value no longer follows the weights.
+    """
+
+    _settled: Tensor | None = None
+
+    def settle(self) -> None:
+        """Compute `value` for the last time."""
+        self._settled = self.computed().detach()
+
+    def value(self) -> Tensor:
+        """Compute the value, or give the one that was settled."""
+        return self.computed() if self._settled is None else self._settled
+
+    def computed(self) -> Tensor:
+        """Value by the weights as they are."""
+        raise NotImplementedError
+
+
+class Pace(Settled):
     """Time step of each channel, `softplus(raw + bias)`, at rest within 1 / `MEMORY`.
 
     The bias is a bounded function of the parameter `shift`, so no value of it leaves the range;
@@ -58,12 +79,15 @@ class Pace(nn.Module):
 
     def forward(self, raw: Tensor) -> Tensor:
         """Steps `(..., channels)` [frames] in float32, from the projected input."""
+        return functional.softplus(raw.float() + self.value())
+
+    def computed(self) -> Tensor:
+        """Bias `(channels,)`: the inverse of softplus of `rest`, without loss for small steps."""
         rest = self.rest()
-        # The inverse of softplus, without loss for small steps.
-        return functional.softplus(raw.float() + rest + torch.log(-torch.expm1(-rest)))
+        return rest + torch.log(-torch.expm1(-rest))
 
 
-class Decay(nn.Module):
+class Decay(Settled):
     """Rates `A < 0`, which start at `-1, -2, ... -states` in every channel, or at -1 per head."""
 
     start: Tensor
@@ -78,6 +102,10 @@ class Decay(nn.Module):
 
     def forward(self) -> Tensor:
         """Rates [1 / frame at dt = 1] in float32."""
+        return self.value()
+
+    def computed(self) -> Tensor:
+        """Rates by the weights as they are."""
         return -torch.exp(self.start + self.shift.float())
 
 

@@ -25,14 +25,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from wellposed.nn.scan.compiled import scan_compiled, unavailable
+from wellposed.nn.scan.doubling import scan_doubling
 from wellposed.nn.scan.fused import scan_fused
 from wellposed.nn.scan.reference import scan_reference
 
 Hold = Literal["exact", "euler"]
-Backend = Literal["reference", "fused", "compiled", "triton"]
+Backend = Literal["reference", "fused", "compiled", "doubling", "triton"]
 
 HOLDS = ("exact", "euler")
-BACKENDS = ("reference", "fused", "compiled", "triton")
+BACKENDS = ("reference", "fused", "compiled", "doubling", "triton")
 
 
 def selective_scan(
@@ -59,9 +60,9 @@ def selective_scan(
     dtype of `u`, the state that of the arithmetic.
 
     `backend` None takes "compiled" where it can be had (CPU, float32, a C++ compiler) and "fused",
-    plain torch, anywhere else. "reference" is slow and can be differentiated twice. "triton" is for
-    CUDA, and taken only if named. Raises ValueError for shapes that do not fit or unknown words,
-    and NoKernel if a named backend cannot run here.
+    plain torch, anywhere else. "reference" is slow and can be differentiated twice. "doubling" is
+    for exported graphs and "triton" for CUDA; both are taken only if named. Raises ValueError for
+    shapes that do not fit or unknown words, and NoKernel if a named backend cannot run here.
     """
     _check(u, dt, A, B, C, D, z, h0, hold)
     dtype = torch.float64 if u.dtype == torch.float64 else torch.float32
@@ -97,6 +98,8 @@ def _run(backend: str, parts: tuple[Tensor, ...], *, exact: bool) -> tuple[Tenso
         return scan_fused(*parts, exact=exact)
     if backend == "reference":
         return scan_reference(*parts, exact=exact)
+    if backend == "doubling":
+        return scan_doubling(*parts, exact=exact)
     if backend == "triton":
         # Triton comes with torch for CUDA only.
         from wellposed.nn.scan.triton import scan_triton

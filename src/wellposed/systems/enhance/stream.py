@@ -44,10 +44,10 @@ class EnhanceStream:
     ) -> None:
         """Stream at `rate` [Hz], None for the network's own, in chunks of (channels, time).
 
-        Without `channels` chunks are (time,). `model` is a network, used where its weights are, or
-        as `find_weights` says. Raises CheckpointError: no such weights, damaged, or a network
-        that is not causal; RecipeError: no such device; DataError: a rate or number of channels
-        below one.
+        Without `channels` chunks are (time,). `model` is a network, copied as it is and where it
+        is, or as `find_weights` says. Raises CheckpointError: no such weights, damaged, or a
+        network that is not causal; RecipeError: no such device; DataError: a rate or number of
+        channels below one.
         """
         if not isinstance(model, Bsrnn):
             model = _loaded(model, device)
@@ -56,7 +56,7 @@ class EnhanceStream:
         for name, value in (("rate", self.rate), ("number of channels", channels)):
             if value is not None and value < 1:
                 raise DataError(f"{name} of {value}: wanted at least 1")
-        self._walk = Walk(model).eval()
+        self._walk = Walk(model)
         # Full scale is 1.0: far beyond, sums of powers over the level's window overflow float32.
         terms = model.stft.window * model.level_frames
         self._loudest = float((torch.finfo(torch.float32).max / terms) ** 0.5)

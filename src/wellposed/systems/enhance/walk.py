@@ -4,12 +4,15 @@ What one frame hands to the next is a dictionary of tensors, so that a stream ca
 exported network can take it as inputs and give it as outputs. Nothing here is learned.
 """
 
+from copy import deepcopy
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from wellposed.dsp.levels import continued_mean
 from wellposed.errors import CheckpointError
+from wellposed.nn.statespace import Settled
 from wellposed.systems.enhance.model import TAPS, Bsrnn
 
 State = dict[str, Tensor]
@@ -38,13 +41,17 @@ class Walk(nn.Module):
     synthesis: Tensor
 
     def __init__(self, network: Bsrnn) -> None:
-        """Walk with `network`, whose weights stay its own.
+        """Walk with a copy of `network`, on its device.
 
         Raises CheckpointError: it looks at the future.
         """
         super().__init__()
         if not network.causal:
             raise CheckpointError(LOOKS_AHEAD)
+        network = deepcopy(network).eval().requires_grad_(False)
+        for module in network.modules():
+            if isinstance(module, Settled):
+                module.settle()
         self.network = network
         self.hop = network.stft.hop
         self.delay = network.stft.window - network.stft.hop
