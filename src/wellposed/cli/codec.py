@@ -10,9 +10,11 @@ import tyro
 
 from wellposed.errors import RecipeError
 from wellposed.systems.codec import files
+from wellposed.systems.codec.bitstream.tables import save_tables
 from wellposed.systems.codec.coder import Coder, Settings
 from wellposed.systems.codec.files import CODED, CUT, DECODED, PIPE, Done
-from wellposed.systems.codec.loading import find_weights, load_tables_of
+from wellposed.systems.codec.loading import find_weights, load_tables_of, tables_path
+from wellposed.systems.codec.recordings import recordings
 
 Inputs = tyro.conf.Positional[tuple[Path, ...]]
 Output = Annotated[Path | None, tyro.conf.arg(aliases=["-o"])]
@@ -85,8 +87,23 @@ class Truncate:
     """Replace outputs that exist."""
 
 
+@dataclass
+class Train:
+    """Train the frequency tables of --entropy on recordings, and write them beside the weights."""
+
+    model: tyro.conf.Positional[str]
+    """Folder of a run, or weights file."""
+    data: Path | None = None
+    """Folder of mono recordings, or a corpus, of which training scenes are made; without it the
+    data of the weights' recipe."""
+    scenes: int = 500
+    """Number of scenes, where scenes are made."""
+    classes: int = 1
+    """How many kinds of the code before are told apart."""
+
+
 def codec(arguments: list[str]) -> int:
-    """Run encode, decode, info or truncate; 0 all done, 1 something failed, 2 nothing to do."""
+    """Run one of the actions; 0 all done, 1 something failed, 2 nothing to do."""
     name, *rest = arguments or ["--help"]
     if name not in _ACTIONS:
         words = "\n".join(f"  {key:<9} {text}" for key, (_, text) in _ACTIONS.items())
@@ -167,6 +184,18 @@ def _piped(done: Done) -> int:
     return 0 if done.sound else 1
 
 
+def _tables(arguments: Sequence[str]) -> int:
+    options = tyro.cli(Train, prog="wellposed codec tables", args=arguments)
+    weights = find_weights(options.model)
+    coder = Coder.load(options.model)
+    given = recordings(weights, options.data, options.scenes, split="train")
+    made = files.train_tables_of(coder, given, options.classes)
+    save_tables(tables_path(weights), made.tables)
+    print(made.line)
+    print(f"written: {tables_path(weights)}")
+    return 0
+
+
 def _alone(inputs: tuple[Path, ...]) -> None:
     if len(inputs) != 1:
         raise RecipeError(f"{len(inputs)} inputs: a pipe takes one")
@@ -176,5 +205,6 @@ _ACTIONS: dict[str, tuple[Callable[[Sequence[str]], int], str]] = {
     "encode": (_encode, "audio to .wpc: wellposed codec encode talk.wav --kbps 3"),
     "decode": (_decode, ".wpc to audio: wellposed codec decode talk.wpc -o talk-again.wav"),
     "info": (_info, "what .wpc files hold, and whether they are whole"),
+    "tables": (_tables, "train the frequency tables that --entropy needs"),
     "truncate": (_truncate, "to a lower bitrate, without encoding again"),
 }

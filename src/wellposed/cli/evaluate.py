@@ -9,6 +9,12 @@ import tyro
 
 from wellposed.errors import DataError
 from wellposed.metrics.catalogue import require_packages, speech_names
+from wellposed.systems.codec.coder import Coder
+from wellposed.systems.codec.evaluation import LOSSES
+from wellposed.systems.codec.evaluation import evaluate as evaluate_codec
+from wellposed.systems.codec.loading import find_weights as find_codec
+from wellposed.systems.codec.loading import is_codec
+from wellposed.systems.codec.recordings import recordings
 from wellposed.systems.enhance.comparison import scenes_to_score
 from wellposed.systems.enhance.evaluation import evaluate as score
 from wellposed.systems.enhance.loading import find_weights, recipe_of
@@ -27,9 +33,11 @@ class Evaluate:
     """Folder of a run, weights file, name of shipped weights, or the word noisy."""
     data: Path | None = None
     """Folder with clean/ and noisy/ of equally named files; or a corpus, whose test scenes are
-    rendered. Without it, the test scenes of the model's own recipe."""
+    rendered; for a codec also any folder of mono recordings. Without it, the test scenes of the
+    model's own recipe."""
     out: Path | None = None
-    """Folder for scores.csv, summary.json and summary.txt; in a run: RUN/evaluation by default."""
+    """Folder for scores.csv, summary.json and summary.txt; in a run: RUN/evaluation by default. Of
+    a codec: rates.csv, rates.json and rates.txt."""
     scenes: int = 64
     """Number of test scenes, where scenes are rendered."""
     metrics: tuple[str, ...] = ()
@@ -37,11 +45,19 @@ class Evaluate:
     improvement, SNR and level error."""
     workers: int | None = None
     """Processes that compute scores; by default one per core when there is much to do."""
+    stages: tuple[int, ...] = ()
+    """Of a codec: numbers of stages to score; by default all, a half and a quarter."""
+    losses: tuple[float, ...] = LOSSES
+    """Of a codec: shares of frames that are lost on the way."""
+    opus: bool = True
+    """Of a codec: score Opus beside it, where opusenc and opusdec are installed."""
 
 
 def evaluate(arguments: list[str]) -> int:
     """Score, write the files, print the table with what was undefined and why."""
     options = tyro.cli(Evaluate, prog="wellposed evaluate", args=arguments)
+    if options.model != NOISY and is_codec(options.model):
+        return _evaluate_codec(options)
     enhancer = None if options.model == NOISY else Enhancer.load(options.model)
     pairs, rate = _pairs(options)
     names = options.metrics or _default_names(rate)
@@ -55,6 +71,28 @@ def evaluate(arguments: list[str]) -> int:
     print(result.text())
     if folder is not None:
         print(f"written: {folder}/scores.csv summary.json summary.txt")
+    return 0
+
+
+def _evaluate_codec(options: Evaluate) -> int:
+    coder = Coder.load(options.model)
+    folder = options.out
+    if folder is None and Path(options.model).is_dir():
+        folder = Path(options.model) / "evaluation"
+    result = evaluate_codec(
+        coder,
+        recordings(find_codec(options.model), options.data, options.scenes),
+        stages=options.stages or None,
+        losses=options.losses,
+        with_opus=options.opus,
+        names=options.metrics or None,
+        examples=None if folder is None else folder / "examples",
+        progress=lambda done, name: _progress(done, None, name),
+    )
+    print(result.text())
+    if folder is not None:
+        result.write(folder)
+        print(f"written: {folder}/rates.csv rates.json rates.txt examples/")
     return 0
 
 

@@ -27,6 +27,7 @@ ROWS_WITH_TREND = 240  # below, the raw curve is legible by itself
 SHAKES_FROM = 0.2  # share of turns; white noise turns at 2/3 of its points, a schedule at none
 LOG_FROM_RATIO = 30.0  # a linear axis gives the lower half of such a range under 4 % of its height
 SIZE_PX = (380, 236)
+STEPS = "training step"
 
 # Line styles differ too, so that no curve is told apart by colour alone.
 DASHES = ("solid", (0, (5, 1.6)), (0, (1.2, 1.4)), (0, (6, 1.5, 1.2, 1.5)))
@@ -67,6 +68,8 @@ class Chart:
     """Draw every value as a dot: right for few values, as of validations."""
     wide: bool = True
     """May have a logarithmic axis when the values span more than `LOG_FROM_RATIO`."""
+    axis: str = STEPS
+    """What the curves are over."""
 
 
 def draw_chart(chart: Chart, marks: Sequence[Mark], span: tuple[float, float], name: str) -> str:
@@ -87,7 +90,10 @@ def draw_chart(chart: Chart, marks: Sequence[Mark], span: tuple[float, float], n
 
 def describe(chart: Chart) -> str:
     """The panel in words, for those who do not see it."""
-    parts = [f"{chart.title}{f' [{chart.unit}]' if chart.unit else ''} over the training steps."]
+    unit = f" [{chart.unit}]" if chart.unit else ""
+    over = "the training steps" if chart.axis == STEPS else chart.axis
+    at = "at step " if chart.axis == STEPS else "at "
+    parts = [f"{chart.title}{unit} over {over}."]
     for line in chart.lines:
         good = np.isfinite(line.values)
         subject = f"{line.label}: " if len(chart.lines) > 1 else ""
@@ -97,10 +103,10 @@ def describe(chart: Chart) -> str:
         steps, values = line.steps[good], line.values[good]
         low, high = int(values.argmin()), int(values.argmax())
         text = (
-            f"{subject}{figure(values[0])} at step {steps[0]:.0f}, "
-            f"{figure(values[-1])} at step {steps[-1]:.0f}, "
-            f"lowest {figure(values[low])} at step {steps[low]:.0f}, "
-            f"highest {figure(values[high])} at step {steps[high]:.0f}"
+            f"{subject}{figure(values[0])} {at}{steps[0]:g}, "
+            f"{figure(values[-1])} {at}{steps[-1]:g}, "
+            f"lowest {figure(values[low])} {at}{steps[low]:g}, "
+            f"highest {figure(values[high])} {at}{steps[high]:g}"
         )
         bad = int((~good).sum())
         parts.append(text + (f", {bad} not finite." if bad else "."))
@@ -154,11 +160,13 @@ def _dress(axes: Axes, chart: Chart, span: tuple[float, float]) -> None:
     axes.set_axisbelow(True)
     axes.tick_params(which="both", colors=SOFT, labelsize=10.5, length=0, pad=4)
     axes.tick_params(axis="x", length=3)
-    axes.set_xlabel("training step", color=SOFT, fontsize=10.5, labelpad=3)
+    axes.set_xlabel(chart.axis, color=SOFT, fontsize=10.5, labelpad=3)
     label = f"{chart.title} [{chart.unit}]" if chart.unit else chart.title
     axes.set_ylabel(label, color=SOFT, fontsize=10.5)
     axes.yaxis.set_label_coords(-0.148, 0.5)
-    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 2.5, 5, 10]))
+    axes.xaxis.set_major_locator(
+        MaxNLocator(5, integer=chart.axis == STEPS, steps=[1, 2, 2.5, 5, 10])
+    )
     axes.xaxis.set_major_formatter(FuncFormatter(lambda step, _: _short_step(step, span[1])))
     if _is_wide(chart):
         axes.set_yscale("log")

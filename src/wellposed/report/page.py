@@ -16,6 +16,7 @@ from wellposed.report.curves import curves_section
 from wellposed.report.examples import examples_section
 from wellposed.report.facts import read_facts
 from wellposed.report.markup import text
+from wellposed.report.rates import rates_section
 from wellposed.report.sections import findings_section, recipe_section, verdict_section
 
 LARGEST_PAGE = 5_000_000
@@ -55,6 +56,8 @@ def render(run: Path) -> str:
         "recipe": recipe_section(facts),
         "footer": "Made by wellposed from this run folder alone; the page loads nothing else.",
     }
+    slots["rates"] = rates_section(run, LARGEST_PAGE // 2)
+    slots["rates_link"] = '<a href="#rates">Bitrates</a>' if slots["rates"] else ""
     used = sum(len(part.encode()) for part in slots.values())
     slots["sounds"] = examples_section(facts.examples, LARGEST_PAGE - _SPARE - used)
     return Template(_part("page.html")).substitute(slots)

@@ -5,6 +5,7 @@ of threads; what comes out has exactly the length that went in, at its level; di
 second comes back as zeros; what is lost is concealed, and told.
 """
 
+import io
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from wellposed.data.audio_stream import resampled
 from wellposed.errors import DataError
 from wellposed.systems.codec.bitstream.chunks import SILENT
 from wellposed.systems.codec.bitstream.header import Header
-from wellposed.systems.codec.bitstream.layers import ABSENT
+from wellposed.systems.codec.bitstream.layers import ABSENT, Codes
 from wellposed.systems.codec.bitstream.reader import Piece, Reader, Report
 from wellposed.systems.codec.bitstream.tables import Tables
 from wellposed.systems.codec.bitstream.writer import Writer
@@ -138,6 +139,17 @@ class Coder:
             raise DataError(f"{counted.samples} samples came, {samples} were told")
         writer.close(counted.samples)
         return writer
+
+    def file_of(self, wave: Waveform, rate: int, settings: Settings | None = None) -> bytes:
+        """Return the file of a recording (channels, time). Raises DataError as `encode`."""
+        sink = io.BytesIO()
+        self.encode([wave], rate, len(wave), wave.shape[1], sink, settings)
+        return sink.getvalue()
+
+    def codes_in(self, content: bytes) -> Codes:
+        """Return the codes (stages, frames) of a whole mono file."""
+        pieces = self.open(io.BytesIO(content), "memory").pieces()
+        return np.concatenate([piece.codes for piece in pieces if piece.codes is not None], axis=1)
 
     def open(self, stream: BinaryIO, name: str) -> Reader:
         """Begin to read a file. Raises DataError: no .wpc file, damaged header, other weights."""

@@ -183,8 +183,8 @@ def evaluate(
         if len(wave) != 1:
             raise DataError(f"{name}: {len(wave)} channels; codecs are scored on mono recordings")
         made: dict[str, Waveform] = {"original": wave}
-        content, kept = _coded(coder, wave, rate)
-        usage.add(kept)
+        content = coder.file_of(wave, rate)
+        usage.add(coder.codes_in(content))
         curve = _curves(wave, rate, network.rate, [point.nominal_kbps for point in points])
         for key, values in curve.items():
             curves.setdefault(key, []).append(values)
@@ -247,15 +247,6 @@ def _rivals(wanted: bool, notes: list[str]) -> list[Point]:
     return [Point(f"Opus, {kbps:g} kbit/s", "opus", kbps) for kbps in OPUS_KBPS]
 
 
-def _coded(coder: Coder, wave: Waveform, rate: int) -> tuple[bytes, np.ndarray]:
-    """The file of a recording, and its codes (stages, frames)."""
-    sink = io.BytesIO()
-    coder.encode([wave], rate, len(wave), wave.shape[1], sink)
-    pieces = coder.open(io.BytesIO(sink.getvalue()), "evaluation").pieces()
-    parts = [piece.codes for piece in pieces if piece.codes is not None]
-    return sink.getvalue(), np.concatenate(parts, axis=1)
-
-
 def _cut(coder: Coder, content: bytes, stages: int) -> bytes:
     sink = io.BytesIO()
     truncate(coder.open(io.BytesIO(content), "evaluation"), sink, stages=stages)
@@ -296,6 +287,4 @@ def _keep(folder: Path, made: dict[str, Waveform], rate: int) -> None:
     longest = round(LONGEST_EXAMPLE_S * rate)
     for number, (name, wave) in enumerate(made.items()):
         plain = name.replace("/", "_per_").replace(" ", "_").replace(",", "")
-        write(
-            folder / f"{number:02d}_{plain}.flac", wave[:, : round(LONGEST_EXAMPLE_S * rate)], rate
-        )
+        write(folder / f"{number:02d}_{plain}.flac", wave[:, :longest], rate)

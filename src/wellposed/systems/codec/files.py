@@ -6,7 +6,7 @@ a target appears complete or not at all; no input is ever overwritten.
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +21,10 @@ from wellposed.errors import DataError, WellposedError
 from wellposed.metrics.rate import actual_kbps
 from wellposed.systems.codec.bitstream.chunks import END_SIZE, SIZE
 from wellposed.systems.codec.bitstream.header import VERSION
+from wellposed.systems.codec.bitstream.layers import Depth
 from wellposed.systems.codec.bitstream.reader import Reader, Report
 from wellposed.systems.codec.bitstream.scan import Missing
-from wellposed.systems.codec.bitstream.tables import Tables
+from wellposed.systems.codec.bitstream.tables import Tables, train_tables
 from wellposed.systems.codec.bitstream.truncate import truncate
 from wellposed.systems.codec.coder import Coder, Settings
 
@@ -216,6 +217,41 @@ def info_file(source: Path) -> tuple[list[str], bool]:
     if not report.sound:
         lines.append(f"  DAMAGED: {told(report)}")
     return lines, report.sound
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Frequency tables, and what they save."""
+
+    tables: Tables
+    line: str
+
+
+def train_tables_of(
+    coder: Coder, recordings: Iterable[tuple[str, Waveform, int]], classes: int
+) -> Trained:
+    """Count the codes of recordings; every fifth is kept apart to see what the tables save.
+
+    Raises DataError: fewer than five recordings.
+    """
+    network = coder.network
+    codes = []
+    for _, wave, rate in recordings:
+        codes += [coder.codes_in(coder.file_of(row[None], rate)) for row in wave]
+    if len(codes) < 5:
+        raise DataError(f"{len(codes)} recordings: wanted five or more, one of them to test with")
+    tables = train_tables(
+        [part for number, part in enumerate(codes) if number % 5], network.books, classes=classes
+    )
+    test = codes[::5]
+    stages = len(network.books)
+    bits = sum(tables.costs(each, Depth(stages, 0, each.shape[1])).sum() for each in test)
+    nominal = sum(each.shape[1] for each in test) * sum((n - 1).bit_length() for n in network.books)
+    frames = sum(each.shape[1] for each in codes)
+    return Trained(
+        tables,
+        f"{frames} frames; those kept apart take {100 * bits / nominal:.1f} % of their packed size",
+    )
 
 
 @contextmanager

@@ -66,6 +66,14 @@ def find_weights(model: Path | str | None) -> Path:
     )
 
 
+def is_codec(model: str) -> bool:
+    """Whether a file, a run folder or a shipped name holds the weights of a codec."""
+    try:
+        return load_model(find_weights(model))[1].get("system") == "codec"
+    except CheckpointError:
+        return False  # whoever loads it in earnest says what is wrong
+
+
 def recipe_of(path: Path) -> CodecRecipe:
     """Read the recipe that the weights in `path` were trained with.
 
@@ -90,9 +98,14 @@ def load_network(path: Path, device: torch.device) -> tuple[Codec, CodecRecipe]:
     return network.eval().requires_grad_(False).to(device), recipe
 
 
+def tables_path(weights: Path) -> Path:
+    """Where the frequency tables of a weights file lie."""
+    return weights.with_name(weights.name.removesuffix(".safetensors") + TABLES)
+
+
 def load_tables_of(path: Path) -> Tables | None:
     """Return the frequency tables beside a weights file; None where there are none."""
-    beside = path.with_name(path.name.removesuffix(".safetensors") + TABLES)
+    beside = tables_path(path)
     return load_tables(beside) if beside.is_file() else None
 
 
