@@ -5,7 +5,7 @@ estimates of scenes with speech and of scenes without, mixed as the recipe mixes
 is asked where training begins: with fresh networks; so are corpus, resume and cost of its run.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -67,7 +67,13 @@ def audit_enhance(question: Question) -> Audit:
     )
     name = question.model or weights.stem
     run = audit_run(Enhance(recipe), torch.device("cpu"), quick=question.quick)
-    return merged(f"enhance ({name})", [whole, together, run])
+    return merged(f"enhance ({name})", [whole, together, _without_loss(run)])
+
+
+def _without_loss(run: Audit) -> Audit:
+    """Leave out that the loss was not asked with the problem: it was, by itself."""
+    kept = [each for each in run.answers if each.asked or not each.text.startswith("loss audited")]
+    return replace(run, answers=tuple(kept))
 
 
 class WholeLoss:
