@@ -127,7 +127,7 @@ def test_spectral_losses_are_asked_with_spectra_and_their_declared_blindness(cap
     [
         ("my_losses:l2", "has no 'l2'"),
         ("nowhere:l1", "no module 'nowhere'"),
-        ("enhanced", "is no system (enhance)"),
+        ("enhanced", "is no system ("),
         ("my_losses:Sized", "needs arguments"),
         ("my_losses:number", "cannot be called"),
         ("my_losses:nothing", "shall return a wellposed.guard.Problem"),
