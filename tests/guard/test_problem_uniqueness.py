@@ -154,6 +154,18 @@ def test_a_metric_that_prefers_silence_to_the_input_is_a_warning():
     assert [(each.code, each.severity) for each in found] == [("WP402", Severity.WARN)]
 
 
+def test_an_input_without_noise_is_as_good_as_the_reference_and_no_finding():
+    scenes = [batch(number) for number in range(100, 104)]
+    scenes[1] = {**scenes[1], "noisy": scenes[1]["clean"]}
+    given = problem(
+        yardsticks={"mine": (error, "lower")},
+        select="mine",
+        trivial=lambda batch: {**trivial(batch), "reference": batch["clean"] + 1e-3},
+        validation=scenes,
+    )
+    assert asked(given, "trivial_ranked").findings == ()
+
+
 def test_scores_that_are_missing_are_no_rivals():
     def defined(estimate: Tensor, batch: Batch) -> list[float | None]:
         gaps = (estimate - batch["clean"]).square().mean(-1).tolist()

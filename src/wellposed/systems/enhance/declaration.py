@@ -22,6 +22,9 @@ BLIND = ("gain", "polarity")
 audit itself); every validation has the error of the level beside it, and the terms of the loss
 compare level and phase."""
 
+ALIGNING = ("pesq_wb", "pesq_nb")
+"""Metrics that shift the estimate into place and filter offsets out before they compare."""
+
 YARDSTICKS = ("snr_db", "estoi")
 """Measures besides the one that selects: one that minds the level, one that is about speech."""
 
@@ -42,7 +45,7 @@ def declared(recipe: EnhanceRecipe) -> Mapping[str, Any]:
             for name in names
         },
         "trivial": trivial,
-        "blind": BLIND,
+        "blind": (*BLIND, "offset", "shift") if recipe.validation.select in ALIGNING else BLIND,
         "invariants": invariants(model),
     }
 
