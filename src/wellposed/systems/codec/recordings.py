@@ -19,7 +19,7 @@ def recordings(
 
     `data` is a corpus (a folder with manifest.csv), of which `scenes` scenes of `split` are made
     as the recipe of the weights says; or a folder, whose audio files are taken whole (those of
-    clean/ where there is one); or None, for the data of the recipe. Raises DataError: no audio there.
+    clean/ where there is one); or None, for the data of the recipe. Raises DataError: no audio.
     """
     if data is not None and not (data / "manifest.csv").is_file():
         yield from _files(data / "clean" if (data / "clean").is_dir() else data)
