@@ -45,8 +45,9 @@ def main() -> None:
                     scores.append(
                         score_pair(reference=wave[0], estimate=again[0], rate=rate, names=NAMES)
                     )
+                values = {name: [s[name].value for s in scores] for name in NAMES}
                 means = [
-                    np.mean([s[name].value for s in scores if s[name].value is not None])
+                    np.mean([value for value in values[name] if value is not None])
                     for name in NAMES
                 ]
                 cells.append(f"{means[0]:5.2f}/{means[1]:.3f}")
