@@ -66,7 +66,7 @@ def test_money_is_the_time_at_the_price():
 
 def test_the_text_says_everything_and_the_json_is_strict():
     text = budget().text()
-    for piece in ("memory  1 GB (2 GB when its cache is full)", "disk    3 MB (4 MB while",
+    for piece in ("memory  at least 1 GB (2 GB when its cache is full)", "disk    3 MB (4 MB while",
                   "at 2 an hour", "of the time: steps 98.5%, start 1.5%", "assumes: "):  # fmt: skip
         assert piece in text
     record = json.loads(budget().to_json())

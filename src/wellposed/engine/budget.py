@@ -73,7 +73,8 @@ class Budget:
     """The run in a few words."""
     work: tuple[Work, ...]
     memory: Estimate
-    """Largest resident memory of the process [bytes]."""
+    """Largest resident memory of the process so far, a lower bound; `high`: and a full cache of
+    decoded sound [bytes]."""
     device_memory: float
     """Largest memory reserved on the CUDA device [bytes]; 0 on a CPU."""
     disk: Estimate
@@ -101,7 +102,7 @@ class Budget:
         lines = [
             self.subject,
             f"  time    {_duration(time.value)} ({_duration(time.low)} to {_duration(time.high)})",
-            f"  memory  {_size(self.memory.value)}{_beyond(self.memory, 'when its cache is full')}",
+            f"  memory  at least {_size(self.memory.value)}{_beyond(self.memory, 'when its cache is full')}",
             f"  disk    {_size(self.disk.value)}"
             f"{_beyond(self.disk, 'while a checkpoint is written')}",
         ]
