@@ -8,6 +8,7 @@ import torch
 from little_codec import coder, sound
 
 from wellposed.errors import DataError
+from wellposed.systems.codec.bitstream import fuzz
 from wellposed.systems.codec.bitstream.reader import Report
 from wellposed.systems.codec.bitstream.tables import train_tables
 from wellposed.systems.codec.coder import Coder, Settings
@@ -118,6 +119,27 @@ def test_a_lost_chunk_is_concealed_and_the_rest_is_untouched_before_and_soon_aft
     assert again[:, 32_000:33_000].any()
     assert not again[:, 36_000:47_900].any()  # faded: the decoder remembers less than 0.1 s here
     np.testing.assert_array_equal(again[:, 64_000:], whole[:, 64_000:])
+
+
+def test_random_damage_decodes_to_finite_sound_or_is_an_error() -> None:
+    wave = sound(16_000 * 2)
+    content = encoded(wave)
+    mutations = (fuzz.flip_bits, fuzz.overwrite, fuzz.delete, fuzz.insert, fuzz.truncate)
+    outcomes = set()
+    for number in range(25):
+        damaged, rng = bytearray(content), np.random.default_rng(number)
+        mutations[number % len(mutations)](damaged, rng)
+        if number % 2:
+            fuzz.repair(damaged)
+        try:
+            again, _ = decoded(bytes(damaged))
+        except DataError:
+            outcomes.add("error")
+            continue
+        assert np.isfinite(again).all()
+        assert again.shape == wave.shape
+        outcomes.add("sound")
+    assert outcomes == {"error", "sound"}
 
 
 def test_a_file_that_is_cut_off_has_its_length_if_the_header_tells_it() -> None:

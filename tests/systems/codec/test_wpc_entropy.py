@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 from wpc_files import header, random_codes, written
 
-from wellposed.errors import CheckpointError, DataError
+from wellposed.errors import CheckpointError, DataError, RunError
+from wellposed.systems.codec.bitstream import tables as tables_module
 from wellposed.systems.codec.bitstream.layers import Codes, Depth
 from wellposed.systems.codec.bitstream.reader import Reader
 from wellposed.systems.codec.bitstream.tables import (
@@ -163,3 +164,10 @@ def test_tables_are_integers_on_disk_and_come_back(tmp_path: Path) -> None:
 def test_tables_that_do_not_add_up_are_refused() -> None:
     with pytest.raises(CheckpointError, match="stage 0"):
         Tables((np.ones((1, 4), np.int64),), (np.zeros(4, np.int64),))
+
+
+def test_without_the_package_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    trained = train_tables([uneven_codes(100, 0)], BOOKS)
+    monkeypatch.setattr(tables_module, "find_spec", lambda name: None)
+    with pytest.raises(RunError, match=r'pip install "wellposed\[codec\]"'):
+        trained.encode(uneven_codes(50, 1), Depth(3, 0, 50))

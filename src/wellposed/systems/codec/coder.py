@@ -177,7 +177,8 @@ class Coder:
 
         From sample `start` on, where the stream can seek; the decoding begins two chunks earlier,
         so that the network has heard what its first sample depends on. What is damaged or missing
-        is concealed and stands in `reader.report` when the last block has come.
+        is concealed and stands in `reader.report` when the last block has come. Raises DataError:
+        no chunk is whole.
         """
         header, report = reader.header, reader.report
         second = 0
@@ -203,8 +204,9 @@ class Coder:
                 yield decoder.second(waiting)
                 waiting = []
             waiting.append(piece)
-        if waiting:
-            yield decoder.second(waiting)
+        if not waiting:
+            raise DataError(f"{reader.name}: no chunk is whole; {reader.report.words()}")
+        yield decoder.second(waiting)
 
 
 class _Encoder:

@@ -87,7 +87,7 @@ def run(samples: list[Sample], cases: int, seed: int = 0) -> Outcome:
             mutation(content, rng)
         hostile = number // len(samples) % 2 == 1
         if hostile:
-            _repair(content)
+            repair(content)
         started = time.perf_counter()
         label = f"case {number}: {', '.join(mutation.__name__ for mutation in names)}"
         try:
@@ -142,7 +142,7 @@ def _kept(content: bytes, each: Sample) -> list[int]:
     return [number for number, place in enumerate(found) if place >= 0]
 
 
-def _repair(content: bytearray) -> None:
+def repair(content: bytearray) -> None:
     """Give the header and every chunk that can be found the checksum of what it holds now."""
     runs = content[8] if len(content) > 8 else 0
     end = 36 + 3 * runs

@@ -58,6 +58,16 @@ class Report:
         if len(self.told) < MOST_TOLD:
             self.told.append(sentence)
 
+    def words(self) -> str:
+        """Say what is wrong, in a clause or more."""
+        parts = [
+            f"{self.chunks} chunks read, {self.lost} lost and concealed, "
+            f"{self.damaged_bytes} bytes unreadable",
+            *self.told,
+        ]
+        more = self.damages - len(self.told)
+        return "; ".join([*parts, f"{more} more"] if more > 0 else parts)
+
     @property
     def sound(self) -> bool:
         """Whether the file is whole."""
