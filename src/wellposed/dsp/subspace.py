@@ -91,7 +91,8 @@ class _Project(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None]:
+    # pyrefly: ignore[bad-override] - the decorator forgets the name of its first argument.
+    def backward(ctx: Any, *grad_outputs: Any) -> tuple[Tensor, None, None]:
         (vectors, inverse), grad = ctx.saved_tensors, grad_outputs[0]
         seen = vectors.mH @ ((grad + grad.mH) / 2).to(vectors.dtype) @ vectors
         return (vectors @ (seen * inverse) @ vectors.mH).to(grad.dtype), None, None

@@ -1,0 +1,172 @@
+"""Maximum likelihood places by variable projection: what follows any estimate.
+
+Given places, the best amplitudes are a least-squares solution; what is left is minimised over the
+places by Levenberg and Marquardt's damped Gauss-Newton steps, all scenes at once. In white noise
+that is the deterministic maximum likelihood; nothing is asked of the sources' correlation.
+Golub and Pereyra, "Separable nonlinear least squares", Inverse Problems 19 (2003), with Kaufman's
+form of the Jacobian.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from wellposed.dsp.arrays.sensors import Array
+from wellposed.dsp.arrays.wavefront import Coordinate, Places
+
+Searched = tuple[Coordinate, ...]
+LIMITS: Mapping[Coordinate, tuple[float, float]] = {
+    "azimuth": (-math.pi, math.pi),
+    "elevation": (-math.pi / 2, math.pi / 2),
+    "inverse_range": (0.0, math.inf),
+}
+"""Within these a search stays where nothing narrower is given."""
+DAMPING = 1e-3
+"""First damping, relative to the diagonal; Marquardt's choice (J. SIAM 11, 1963)."""
+EASIER, HARDER = 1 / 3, 4.0
+"""Factors of the damping after a step that helped and one that did not."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """Which coordinates move, within which limits, and for how long."""
+
+    by: Searched = ("azimuth",)
+    """azimuth, elevation, inverse_range: near sources are searched by curvature"""
+    limits: Mapping[Coordinate, tuple[float, float]] | None = None
+    steps: int = 40
+
+    def __post_init__(self):
+        """Refuse coordinates that cannot be searched."""
+        if unknown := [one for one in self.by if one not in LIMITS]:
+            raise ValueError(f"cannot search by {', '.join(unknown)}; known: {', '.join(LIMITS)}")
+
+
+class Fit(NamedTuple):
+    """The best places that were found."""
+
+    places: Places
+    """`(..., sources)`"""
+    residual: Tensor
+    """`(...)` power that is left, summed over outputs and snapshots"""
+    amplitudes: Tensor
+    """`(..., sources, columns)`, of the data as it was compressed: see `compressed`"""
+    converged: Tensor
+    """`(...)` whether the last step was of the size of rounding"""
+
+
+class _State(NamedTuple):
+    values: Tensor
+    residual: Tensor
+    left: Tensor
+    basis: Tensor
+    amplitudes: Tensor
+
+
+def compressed(data: Tensor) -> Tensor:
+    """Snapshots `(..., outputs, T)` as at most `outputs` columns with the same Y Y^H."""
+    if data.shape[-1] <= data.shape[-2]:
+        return data
+    return torch.linalg.qr(data.mH).R.mH
+
+
+def fit(array: Array, data: Tensor, start: Places, search: Search) -> Fit:
+    """Minimise what the sources leave of `data` `(..., outputs, snapshots)` from `start`.
+
+    `start` is `(..., sources)`, as many in every scene. In float64 this reaches the bound; float32
+    stops where its residual no longer changes.
+    """
+    given = compressed(data)
+    low, high = _limits(search, start)
+    state = _evaluate(array, given, start, search.by, _values(start, search.by).clamp(low, high))
+    damping = torch.full_like(state.residual, DAMPING)
+    rounding = torch.finfo(state.residual.dtype).eps
+    small = torch.zeros_like(damping, dtype=torch.bool)
+    for _ in range(search.steps):
+        slope, bend = _normal(array, start, search.by, state)
+        step = _step(slope, bend, damping).unflatten(-1, state.values.shape[-2:])
+        values = (state.values + step).clamp(low, high)
+        tried = _evaluate(array, given, start, search.by, values)
+        better = tried.residual < state.residual
+        gain = (state.residual - tried.residual).abs()
+        # Neither a gain nor a loss beyond rounding, or damped out of sight: nothing more to find.
+        small = small | (gain <= rounding * state.residual) | (damping > 1 / rounding)
+        damping = torch.where(better, damping * EASIER, damping * HARDER)
+        state = _State(*(_choose(better, new, old) for new, old in zip(tried, state, strict=True)))
+        if bool(small.all()):
+            break
+    places = _places(start, search.by, state.values)
+    return Fit(places, state.residual, state.amplitudes, small)
+
+
+def _choose(better: Tensor, new: Tensor, old: Tensor) -> Tensor:
+    return torch.where(better.reshape(better.shape + (1,) * (new.ndim - better.ndim)), new, old)
+
+
+def _limits(search: Search, start: Places) -> tuple[Tensor, Tensor]:
+    """Two tensors `(coordinates, 1)`."""
+    known = {**LIMITS, **(search.limits or {})}
+    both = start.azimuth.new_tensor([known[one] for one in search.by])
+    return both[:, :1], both[:, 1:]
+
+
+def _values(places: Places, by: Sequence[Coordinate]) -> Tensor:
+    """`(..., coordinates, sources)`"""
+    shape = torch.broadcast_tensors(*places)
+    known = {"azimuth": shape[0], "elevation": shape[1], "inverse_range": 1 / shape[2]}
+    return torch.stack([known[one] for one in by], -2)
+
+
+def _places(start: Places, by: Sequence[Coordinate], values: Tensor) -> Places:
+    found = {"azimuth": start.azimuth, "elevation": start.elevation, "range": start.range}
+    for index, one in enumerate(by):
+        if one == "inverse_range":
+            found["range"] = 1 / values[..., index, :]
+        else:
+            found[one] = values[..., index, :]
+    return Places(**found)
+
+
+def _evaluate(
+    array: Array, data: Tensor, start: Places, by: Sequence[Coordinate], values: Tensor
+) -> _State:
+    response = array.response(_places(start, by, values))
+    basis, upper = torch.linalg.qr(response)
+    seen = basis.mH @ data
+    left = data - basis @ seen
+    # Two sources in one place leave a zero pivot; their amplitudes are then anything but infinite.
+    pivots = upper.diagonal(dim1=-2, dim2=-1)
+    least = response.shape[-2] * torch.finfo(left.dtype).eps * pivots.abs().amax(-1, keepdim=True)
+    lifted = torch.where(pivots.abs() < least, least.to(pivots), pivots)
+    upper = upper + torch.diag_embed(lifted - pivots)
+    amplitudes = torch.linalg.solve_triangular(upper, seen, upper=True)
+    return _State(values, left.abs().square().sum((-2, -1)), left, basis, amplitudes)
+
+
+def _normal(
+    array: Array, start: Places, by: Sequence[Coordinate], state: _State
+) -> tuple[Tensor, Tensor]:
+    """Half the gradient, block-wise `(..., parameters)`, and half the Gauss-Newton matrix."""
+    slopes = array.derivatives(_places(start, by, state.values), by)
+    bent = slopes.movedim(-3, -2).flatten(-2)
+    tied = state.amplitudes.repeat(*[1] * (state.amplitudes.ndim - 2), len(by), 1)
+    # The residual is orthogonal to the basis, so the slope needs no projection.
+    slope = -((bent.mH @ state.left) * tied.conj()).sum(-1).real
+    projected = bent - state.basis @ (state.basis.mH @ bent)
+    power = (tied @ tied.mH).transpose(-1, -2)
+    return slope, ((projected.mH @ projected) * power).real
+
+
+def _step(slope: Tensor, bend: Tensor, damping: Tensor) -> Tensor:
+    diagonal = bend.diagonal(dim1=-2, dim2=-1)
+    # Parameters without any effect (a source of amplitude zero) stay where they are.
+    floor = torch.finfo(bend.dtype).eps * diagonal.amax(-1, keepdim=True)
+    unit = diagonal.maximum(floor).clamp(min=torch.finfo(bend.dtype).tiny).rsqrt()
+    scaled = bend * unit[..., None] * unit[..., None, :]
+    eye = torch.eye(bend.shape[-1], dtype=bend.dtype, device=bend.device)
+    matrix = scaled + damping[..., None, None] * eye
+    return -unit * torch.linalg.solve(matrix, (slope * unit)[..., None])[..., 0]

@@ -1,0 +1,92 @@
+"""Spectra of many scenes on one grid: Bartlett, MVDR and MUSIC as Hermitian forms a^H M a.
+
+A Hermitian M of N sensors has N^2 real numbers and so has a a^H; their inner product is the form.
+All scenes and points are then one real matrix product of inner size N^2, whatever the number of
+sources, which uses a processor better than complex products of inner size N.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Responses `(outputs, points)` of a grid, and what all scenes can share of them."""
+
+    response: Tensor
+
+    @cached_property
+    def energy(self) -> Tensor:
+        """a^H a `(points,)`."""
+        return self.response.abs().square().sum(0)
+
+    @cached_property
+    def features(self) -> Tensor:
+        """`(outputs^2, points)`, divided by the energy; its size is why large arrays go without."""
+        first, second = _upper(self.response)
+        cross = self.response[first].conj() * self.response[second]
+        parts = (self.response.abs().square(), 2 * cross.real, -2 * cross.imag)
+        return torch.cat(parts) / self.energy
+
+
+def hermitian_features(matrix: Tensor) -> Tensor:
+    """Diagonal, real and imaginary parts above it, `(..., outputs^2)`."""
+    first, second = _upper(matrix)
+    above = matrix[..., first, second]
+    diagonal = matrix.diagonal(dim1=-2, dim2=-1)
+    return torch.cat((diagonal.real, above.real, above.imag), -1)
+
+
+def forms(matrix: Tensor, candidates: Candidates) -> Tensor:
+    """a^H M a / a^H a `(..., points)` of Hermitian matrices `(..., outputs, outputs)`."""
+    return hermitian_features(matrix) @ candidates.features
+
+
+def forms_by_factor(factor: Tensor, candidates: Candidates) -> Tensor:
+    """The same of M = F F^H, F `(..., outputs, few)`: for arrays too large for N^2 features."""
+    seen = factor.mH @ candidates.response
+    return seen.abs().square().sum(-2) / candidates.energy
+
+
+def bartlett(covariance: Tensor, candidates: Candidates) -> Tensor:
+    """Power of the matched filter, a^H R a / a^H a `(..., points)`."""
+    return forms(covariance, candidates)
+
+
+def mvdr(covariance: Tensor, candidates: Candidates, loading: float = 0.0) -> Tensor:
+    """Power that Capon's beamformer lets through, a^H a / a^H R^-1 a `(..., points)`.
+
+    `loading` times the mean eigenvalue is added to the diagonal. Raises ValueError: a covariance
+    that has no inverse, as with fewer snapshots than sensors and no loading.
+    """
+    sensors = covariance.shape[-1]
+    mean = covariance.diagonal(dim1=-2, dim2=-1).real.mean(-1)
+    eye = torch.eye(sensors, dtype=covariance.dtype, device=covariance.device)
+    loaded = covariance + loading * mean[..., None, None] * eye
+    factor, failed = torch.linalg.cholesky_ex(loaded)
+    pivots = factor.diagonal(dim1=-2, dim2=-1).real.square().amin(-1)
+    rounding = sensors * torch.finfo(covariance.dtype).eps * mean
+    singular = (failed > 0) | (pivots <= rounding)
+    if bool(singular.any()):
+        raise ValueError(
+            f"{int(singular.sum())} of {singular.numel()} covariances have no inverse: MVDR needs "
+            "at least as many snapshots as sensors, or loading above 0"
+        )
+    return 1 / forms(torch.cholesky_inverse(factor), candidates)
+
+
+def music(projector: Tensor, candidates: Candidates) -> Tensor:
+    """Share of each response in the signal subspace, |P a|^2 / |a|^2, 0 to 1 `(..., points)`.
+
+    Largest where MUSIC's pseudo-spectrum 1 / (1 - share) is; it has no poles.
+    """
+    return forms(projector, candidates)
+
+
+def _upper(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    size = matrix.shape[-2]
+    first, second = torch.triu_indices(size, size, 1, device=matrix.device)
+    return first, second
