@@ -38,6 +38,8 @@ class Clip:
     channels: int
     licence: str = ""
     """"" when nobody said"""
+    gender: str = ""
+    """of the speaker: f or m; "" when nobody said"""
 
 
 @dataclass(frozen=True)
@@ -194,9 +196,11 @@ def _clip(root: Path, kind: str, entry: Entry) -> Clip:
     group = {"speech": entry.speaker, "noise": entry.source, "rir": ""}[kind] or entry.relative
     split, licence = entry.split, entry.licence or ""
     if entry.frames and entry.rate and entry.channels:
-        return Clip(path, kind, group, split, entry.rate, entry.frames, entry.channels, licence)
+        sizes = (entry.rate, entry.frames, entry.channels)
+        return Clip(path, kind, group, split, *sizes, licence, entry.gender)
     info = audio.inspect(path)
-    clip = Clip(path, kind, group, split, info.rate, info.frames, info.channels, licence)
+    sizes = (info.rate, info.frames, info.channels)
+    clip = Clip(path, kind, group, split, *sizes, licence, entry.gender)
     said = replace(entry, rate=entry.rate or info.rate, seconds=entry.seconds or info.seconds)
     if said.rate != info.rate or abs((said.seconds or 0) - info.seconds) > SECONDS_TOLERANCE:
         raise DataError(

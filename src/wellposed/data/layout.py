@@ -22,6 +22,8 @@ _SPLIT_NAMES = {
     "test": "test", "eval": "test",
     "all": "all",
 }  # fmt: skip
+_GENDERS = {"f": "f", "female": "f", "m": "m", "male": "m"}
+"""What a manifest may say; anything else tells no gender."""
 _KIND_FOLDERS = ("speech", "noise", "rir")
 _REQUIRED = ("path", "split", "kind", "speaker")
 
@@ -45,6 +47,8 @@ class Entry:
     channels: int | None = None
     frames: int | None = None
     seconds: float | None = None
+    gender: str = ""
+    """of a speaker: f or m"""
 
 
 def read_manifest(path: Path) -> list[Entry]:
@@ -101,6 +105,7 @@ def _entry(row: dict[str, str], where: str) -> Entry:
         channels=_whole(text("channels"), f"{where}: channels"),
         frames=_whole(text("frames"), f"{where}: frames"),
         seconds=_seconds(text("duration_s"), f"{where}: duration_s"),
+        gender=_GENDERS.get((text("gender") or "").lower(), ""),
     )
 
 

@@ -9,14 +9,19 @@ import scipy.signal
 
 from wellposed.data.mixing import Wave
 
+DECAY_S = (0.15, 0.7)
+"""Reverberation times of synthetic rooms [s]."""
 
-def synthetic_response(rate: int, rng: np.random.Generator) -> Wave:
+
+def synthetic_response(rate: int, rng: np.random.Generator, decay_s: float | None = None) -> Wave:
     """Direct sound, a few early reflections, and an exponentially decaying Gaussian tail.
+
+    `decay_s` is the reverberation time [s], for several places in one room; drawn if not given.
 
     Reverberation time 0.15 to 0.7 s and direct-to-reverberant ratio 0 to 12 dB: small rooms
     to lecture rooms, the span of the ACE challenge (Eaton et al., 2016, 0.3 to 1.3 s) and below.
     """
-    decay_s = rng.uniform(0.15, 0.7)
+    decay_s = rng.uniform(*DECAY_S) if decay_s is None else decay_s
     ratio_db = rng.uniform(0.0, 12.0)
     length = int(rate * decay_s)
     time = np.arange(length) / rate

@@ -17,6 +17,7 @@ from wellposed.data.corpus import Clip, Corpus
 from wellposed.data.keyed import generator
 from wellposed.data.mixing import Wave, dynamic_range_db, without_rumble
 from wellposed.data.rooms import synthetic_response
+from wellposed.data.voices import Recording, Speaker
 from wellposed.errors import DataError
 
 
@@ -79,6 +80,33 @@ class SyntheticSounds:
         """Draw a synthetic room."""
         return synthetic_response(self.rate, rng)
 
+    def speakers(self, split: str) -> tuple[Speaker, ...]:
+        """All synthetic speakers of a split, with their takes."""
+        return tuple(
+            Speaker(
+                f"s{number}",
+                synthetic.gender(number),
+                tuple(
+                    Recording(f"s{number}", f"{number} take {take}", TAKE_SECONDS)
+                    for take in range(TAKES)
+                ),
+            )
+            for number in synthetic.SPEAKERS[split]
+        )
+
+    def recorded(self, recording: Recording) -> Wave:
+        """Give a take as it is kept."""
+        speaker, _, take = recording.key.split()
+        return self._take(int(speaker), int(take))
+
+    def clean(self, recording: Recording) -> bool:
+        """Nothing but the voice was computed."""
+        return True
+
+    def noise_wave(self, split: str, samples: int, rng: np.random.Generator) -> Wave:
+        """Draw computed noise."""
+        return self.noise(split, samples, rng).wave
+
     def _take(self, speaker: int, take: int) -> Wave:
         key = (speaker, take)
         if key not in self._takes:
@@ -113,6 +141,7 @@ class CorpusSounds:
         self._lock = threading.Lock()
         self._selected: dict[tuple[str, str], dict[str, list[Clip]]] = {}
         self._synthetic = SyntheticSounds(self.rate)
+        self._by_path: dict[str, Clip] = {}
 
     def speech(self, split: str, samples: int, rng: np.random.Generator) -> Excerpt:
         """Draw a clip, all alike, then a place in it; shorter clips are surrounded by silence."""
@@ -132,6 +161,35 @@ class CorpusSounds:
     def room(self, split: str, rng: np.random.Generator) -> Wave:
         """Draw a synthetic room."""
         return self._synthetic.room(split, rng)
+
+    def speakers(self, split: str) -> tuple[Speaker, ...]:
+        """Everyone who speaks in a split, by name, with all of their recordings."""
+        made = []
+        for name, clips in sorted(self._groups("speech", split).items()):
+            genders = {clip.gender for clip in clips}
+            gender = genders.pop() if len(genders) == 1 else ""
+            recordings = tuple(
+                Recording(name, str(clip.path), clip.frames / clip.rate) for clip in clips
+            )
+            made.append(Speaker(name, gender, recordings))
+        return tuple(made)
+
+    def recorded(self, recording: Recording) -> Wave:
+        """Give the whole of a recording at this rate."""
+        return self._wave(self._clip(recording))
+
+    def clean(self, recording: Recording) -> bool:
+        """Whether its pauses are quiet enough, as `minimum_range_db` says."""
+        return self._range(self._clip(recording)) >= self.minimum_range_db
+
+    def noise_wave(self, split: str, samples: int, rng: np.random.Generator) -> Wave:
+        """Draw a piece of noise."""
+        return self.noise(split, samples, rng).wave
+
+    def _clip(self, recording: Recording) -> Clip:
+        if not self._by_path:
+            self._by_path = {str(clip.path): clip for clip in self.corpus.clips}
+        return self._by_path[recording.key]
 
     def _groups(self, kind: str, split: str) -> dict[str, list[Clip]]:
         key = (kind, split)

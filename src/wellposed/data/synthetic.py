@@ -24,9 +24,7 @@ _FRAME_S = 0.016
 
 def speech(speaker: int, samples: int, rate: int, rng: np.random.Generator) -> Wave:
     """Babbling of one synthetic speaker, peak about 0.5."""
-    voice = generator(0, "synthetic speaker", speaker)
-    pitch_hz = voice.uniform(85, 240)
-    stretch = voice.uniform(0.95, 1.25)
+    pitch_hz, stretch = _voice(speaker)
     # Frames of whole samples can be shorter than 16 ms (11.025 kHz): long takes need more of them.
     frames = max(int(np.ceil(samples / rate / _FRAME_S)) + 2, -(-samples // round(_FRAME_S * rate)))
     voiced, unvoiced, vowel = _syllables(frames, rng)
@@ -40,6 +38,21 @@ def speech(speaker: int, samples: int, rate: int, rng: np.random.Generator) -> W
     shaped = _formants(excitation, vowel * stretch, rate)
     shaped += 0.15 * np.diff(hiss, prepend=0.0) * _per_sample(unvoiced, samples, rate)
     return (0.5 * shaped / (np.abs(shaped).max() + 1e-9)).astype(np.float32)
+
+
+def gender(speaker: int) -> str:
+    """Say which gender the pitch of a synthetic speaker would be taken for: "f" or "m".
+
+    The limit lies between the mean pitches of men and women, 132 and 223 Hz (Peterson and Barney,
+    1952, table II), at their geometric mean.
+    """
+    return "f" if _voice(speaker)[0] > (132 * 223) ** 0.5 else "m"
+
+
+def _voice(speaker: int) -> tuple[float, float]:
+    """Mean pitch [Hz], and how much shorter than a man's the vocal tract is."""
+    voice = generator(0, "synthetic speaker", speaker)
+    return voice.uniform(85, 240), voice.uniform(0.95, 1.25)
 
 
 def _syllables(frames: int, rng: np.random.Generator) -> tuple[NDArray, NDArray, NDArray]:

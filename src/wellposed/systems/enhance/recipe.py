@@ -2,42 +2,13 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from wellposed.dsp.bands import BandPlan, band_widths
 from wellposed.dsp.stft import Stft
+from wellposed.engine.fields import Fraction, Frequencies, Levels, Positive, Span, Speeds, Weight
 from wellposed.engine.recipe import Recipe, Section
 from wellposed.nn.dualpath import Block
-
-
-def _rising(span: tuple[float, float]) -> tuple[float, float]:
-    if span[0] > span[1]:
-        raise ValueError(f"from {span[0]:g} to {span[1]:g} does not rise")
-    return span
-
-
-Span = Annotated[tuple[float, float], AfterValidator(_rising)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Weight = Annotated[float, Field(ge=0)]
-Positive = Annotated[float, Field(gt=0)]
-
-
-def _below_full_scale(span: tuple[float, float]) -> tuple[float, float]:
-    if span[1] > 0:
-        raise ValueError(f"{span[1]:g} dB is above full scale")
-    return span
-
-
-def _moving(span: tuple[float, float]) -> tuple[float, float]:
-    if span[0] < 0.25:
-        raise ValueError(f"a speed of {span[0]:g} is below a quarter, which is no speech")
-    return span
-
-
-def _some(weights: tuple[float, ...]) -> tuple[float, ...]:
-    if not sum(weights) > 0:
-        raise ValueError("one of the frequencies must be above zero")
-    return weights
 
 
 class Model(Section):
@@ -101,9 +72,9 @@ class Scenes(Section):
     """Length of a validation scene [s]; longer, because PESQ needs utterances."""
     snr_db: Span = (-5.0, 20.0)
     """Speech to noise power ratio, uniform [dB], over the parts where speech is active."""
-    level_dbfs: Annotated[Span, AfterValidator(_below_full_scale)] = (-45.0, -15.0)
+    level_dbfs: Levels = (-45.0, -15.0)
     """Level of the mixture, uniform [dB re full scale]."""
-    noises: Annotated[tuple[Weight, ...], AfterValidator(_some)] = (0.05, 0.45, 0.35, 0.15)
+    noises: Frequencies = (0.05, 0.45, 0.35, 0.15)
     """Relative frequency of 0, 1, 2, 3 noises."""
     babble: Fraction = 0.2
     """Probability that a noise is made of other people's voices (3 to 8 of them)."""
@@ -118,7 +89,7 @@ class Scenes(Section):
     minimum_range_db: Annotated[float, Field(ge=0)] = 25.0
     """Leave out speech whose loud and quiet frames differ by less [dB]: a noisy target teaches
     to keep noise. Of 261 training clips of LibriSpeech, VCTK and ARCTIC 25 dB leaves out 24."""
-    speed: Annotated[Span, AfterValidator(_moving)] = (0.9, 1.1)
+    speed: Speeds = (0.9, 1.1)
     """Speed of speech, uniform; noises vary by the square of it."""
 
 
