@@ -20,17 +20,21 @@ class FactorisedStage(Stage):
     learned = True
     stride, dilation, past = 1, 1, 0
 
-    def __init__(self, width: int, size: int, dims: int) -> None:
-        """Draw projections and codes; `start` makes them fit."""
+    def __init__(self, width: int, size: int, dims: int, *, cosine: bool = True) -> None:
+        """Draw projections and codes; `start` makes them fit. `cosine`: or else by distance."""
         super().__init__(size)
+        self.cosine = cosine
         self.inward = CausalConv(width, dims, 1, bias=False)
         # Without bias: the zero code must stand for zero.
         self.outward = CausalConv(dims, width, 1, bias=False)
         self.book = nn.Parameter(torch.randn(size, dims))
 
     def kernel(self) -> Kernel:
-        """Directions of all codes but that of zero: their product with a vector ranks them."""
-        return Kernel(functional.normalize(self.book[1:].detach(), dim=-1)[:, :, None], None)
+        """Return what ranks all codes but that of zero, by its product with a vector."""
+        codes = self.book[1:].detach()
+        if self.cosine:
+            return Kernel(functional.normalize(codes, dim=-1)[:, :, None], None)
+        return Kernel(codes[:, :, None], -codes.square().sum(-1) / 2)
 
     def project(self, residual: Tensor, tape: Tape) -> Tensor:
         """Project to the dimensions of the book."""
@@ -59,8 +63,9 @@ class FactorisedStage(Stage):
         self.inward.assign(directions[:, :, None])
         self.outward.assign(directions.T[:, :, None])
         rows = residual @ directions.T
-        self.book[1:] = kmeans(rows, self.size - 1, generator, cosine=True)
-        nearest = (rows @ functional.normalize(self.book[1:], dim=-1).T).argmax(-1) + 1
+        self.book[1:] = kmeans(rows, self.size - 1, generator, cosine=self.cosine)
+        weight, bias = self.kernel()
+        nearest = functional.linear(rows, weight[:, :, 0], bias).argmax(-1) + 1
         self.share.copy_(torch.bincount(nearest, minlength=self.size) / len(nearest))
         return self.book[nearest] @ directions
 

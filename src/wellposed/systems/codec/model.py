@@ -269,13 +269,14 @@ def _through(layers: nn.ModuleList, x: Tensor, tape: Tape) -> Tensor:
 
 
 def _gain(strides: tuple[int, ...], dilations: tuple[int, ...]) -> float:
-    """Gain of what a unit adds, so that all units in a row double the power."""
-    return (len(strides) * len(dilations)) ** -0.5
+    """Gain of what a unit adds, so that all units in a row add a hundredth of the power."""
+    return 0.1 * (len(strides) * len(dilations)) ** -0.5
 
 
 def _stage(recipe: Model) -> Stage:
     if recipe.quantizer == "factorised":
-        return FactorisedStage(recipe.latent, recipe.size, recipe.code_dims)
+        cosine = recipe.look_up == "cosine"
+        return FactorisedStage(recipe.latent, recipe.size, recipe.code_dims, cosine=cosine)
     if recipe.quantizer == "ema":
         return EmaStage(recipe.latent, recipe.size)
     return ScalarStage(recipe.latent, recipe.levels)

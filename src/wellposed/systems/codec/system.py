@@ -24,6 +24,7 @@ from wellposed.systems.codec.objective import coder_terms, latent_shares, names_
 from wellposed.systems.codec.recipe import SIZES, CodecRecipe
 from wellposed.systems.codec.scenes import CodecScenes
 from wellposed.systems.codec.told import tell_books, tell_levels
+from wellposed.systems.codec.transform import start_as_transform
 
 CRITIC = "critic"
 MEASURED = ("si_sdr_db", "snr_db", "stoi", "mel_distance_db", "level_error_db")
@@ -56,7 +57,10 @@ class CodecSystem(System[CodecRecipe]):
     def build(self) -> dict[str, nn.Module]:
         """Make the codec, and its critic if there is one."""
         recipe, rate = self.recipe, self.recipe.scenes.rate
-        networks: dict[str, nn.Module] = {"model": Codec(recipe.model, rate)}
+        codec = Codec(recipe.model, rate)
+        if recipe.model.start == "transform":
+            start_as_transform(codec)
+        networks: dict[str, nn.Module] = {"model": codec}
         if recipe.critic.from_step:
             chosen = recipe.critic
             networks[CRITIC] = WaveCritic(

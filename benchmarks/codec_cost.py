@@ -1,0 +1,125 @@
+"""What each size of the codec costs: parameters, arithmetic, and time on one core.
+
+Multiply-accumulates are counted from the layers: weights of every convolution times the rate of its
+outputs, the search in the books included. The real-time factor is processor seconds per second of
+audio on one thread, offline and in frames of 20 ms, in the exact arithmetic of use; beside it the
+float32 forward pass of training. Sizes run in turn, medians.
+
+    python benchmarks/codec_cost.py [--rate 16000] [--seconds 5] [--rounds 3] [--json FILE]
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from this_machine import machine
+from torch import nn
+
+from wellposed.nn.causal import CausalConv, CausalUpsample
+from wellposed.systems.codec.model import Codec
+from wellposed.systems.codec.recipe import FRAMES_PER_SECOND, SIZES
+
+
+def macs_per_second(codec: Codec) -> dict[str, int]:
+    """Multiply-accumulates per second of audio of the encoder, the books and the decoder."""
+    books = sum(
+        weight.numel()
+        for stage in codec.quantizer.stages
+        for weight in stage.state_dict().values()
+        if weight.ndim > 1
+    )
+    return {
+        "encoder": _path(codec.encoder.layers, float(codec.rate)),
+        "books": books * FRAMES_PER_SECOND,
+        "decoder": _path(codec.decoder.layers, float(FRAMES_PER_SECOND)),
+    }
+
+
+def _path(layers: nn.ModuleList, rate: float) -> int:
+    """Follow the sample rate from layer to layer."""
+    total = 0.0
+    for layer in layers:
+        if isinstance(layer, CausalUpsample):
+            total += layer.blocks.direction.numel() * rate
+            rate *= layer.stride
+            continue
+        for each in layer.modules():
+            if isinstance(each, CausalConv):
+                rate /= each.stride
+                total += each.direction.numel() * rate
+    return round(total)
+
+
+def ways(codec: Codec, seconds: float) -> dict[str, Callable[[], object]]:
+    """What is timed."""
+    wave = 0.1 * torch.randn(1, round(seconds * codec.rate))
+    codes = codec.encode(wave)
+    frame = wave[:, : codec.hop * FRAMES_PER_SECOND].split(codec.hop, -1)
+
+    def streamed() -> None:
+        encoder, decoder = codec.encoder_state(), codec.decoder_state()
+        for _ in range(round(seconds)):
+            for piece in frame:
+                codec.decode_step(codec.encode_step(piece, encoder), decoder)
+
+    return {
+        "encode": lambda: codec.encode(wave),
+        "decode": lambda: codec.decode(codes, wave.shape[-1]),
+        "stream": streamed,
+        "float32": lambda: codec(wave),
+    }
+
+
+@torch.no_grad()
+def real_time_factors(
+    codecs: dict[str, Codec], seconds: float, rounds: int
+) -> dict[str, dict[str, float]]:
+    """Median processor seconds per second of audio, the sizes in turn."""
+    timed = {name: ways(codec, seconds) for name, codec in codecs.items()}
+    spent: dict[tuple[str, str], list[float]] = {}
+    for number in range(rounds + 1):
+        for size, table in timed.items():
+            for name, way in table.items():
+                begun = time.process_time()
+                way()
+                if number:  # the first round warms up
+                    took = (time.process_time() - begun) / seconds
+                    spent.setdefault((size, name), []).append(took)
+    return {
+        size: {name: statistics.median(spent[size, name]) for name in table}
+        for size, table in timed.items()
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rate", type=int, default=16000)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    codecs = {size: Codec(model, options.rate).eval() for size, model in SIZES.items()}
+    factors = real_time_factors(codecs, options.seconds, options.rounds)
+    print(f"{machine()}, one thread, torch {torch.__version__}, {options.rate} Hz,", end=" ")
+    print(f"{options.seconds:g} s; medians of {options.rounds} interleaved rounds, processor time")
+    print("| size | parameters | MMAC/s encoder | books | decoder | sum |", end="")
+    print(" RTF encode | decode | stream, both | float32 forward |\n|" + "---|" * 10)
+    figures = {}
+    for size, codec in codecs.items():
+        macs, count = macs_per_second(codec), sum(p.numel() for p in codec.parameters())
+        figures[size] = {"parameters": count, "macs_per_s": macs, "real_time": factors[size]}
+        shown = [f"{value / 1e6:.0f}" for value in (*macs.values(), sum(macs.values()))]
+        times = [f"{factors[size][name]:.3f}" for name in ("encode", "decode", "stream", "float32")]
+        print("| " + " | ".join([size, f"{count:,}", *shown, *times]) + " |")
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

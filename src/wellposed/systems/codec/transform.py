@@ -1,0 +1,106 @@
+"""Where the codec network starts: as a transform of blocks and its inverse.
+
+A network of random weights has to find out first that its output shall be its input, which takes
+thousands of steps. Here every stride begins as a discrete cosine transform of what its block
+holds, cut to the channels there are, and the decoder as the transposes: the untrained codec is the
+20 ms block transform that keeps the lowest `latent` of `hop` frequencies, without any look-ahead.
+What the random layers add to that is small at the start, and theirs to learn.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from wellposed.nn.causal import CausalConv, CausalUpsample, Snake
+from wellposed.systems.codec.model import Codec, Decoder, Encoder
+
+BESIDE = 0.01
+"""Norm of the random weights that remain in a row beside those of the transform."""
+BEND = 0.03
+"""Rate of the Snakes between levels: of a value of 0.5 the square that they add is -36 dB."""
+
+
+@torch.no_grad()
+def start_as_transform(codec: Codec) -> None:
+    """Set the weights of a codec that was just built; what is random in it stays so."""
+    maps = _down(codec.encoder)
+    _up(codec.decoder, maps)
+
+
+def cosines(number: int, length: int) -> Tensor:
+    """The `number` lowest rows of the orthonormal DCT-II of `length` samples, float64."""
+    row, column = (torch.arange(each, dtype=torch.float64) for each in (number, length))
+    basis = torch.cos(math.pi * row[:, None] * (2 * column + 1) / (2 * length))
+    basis *= math.sqrt(2 / length)
+    basis[0] /= math.sqrt(2)
+    return basis
+
+
+def _down(encoder: Encoder) -> list[Tensor]:
+    """Set the encoder; return the map of every stride `(kept, kept before, stride)`."""
+    convs = [each for each in encoder.layers if isinstance(each, CausalConv)]
+    stem, *strided, last = convs
+    _set(stem, _newest(torch.ones(1, 1), stem))
+    # Rows that make what is kept out of the samples of a block.
+    known, maps = torch.ones(1, 1, dtype=torch.float64), []
+    for conv in strided:
+        stride, kept = conv.stride, len(known)
+        blocks = torch.block_diag(*[known] * stride)  # (stride * kept, stride * samples)
+        number = min(conv.direction.shape[0], stride * kept)
+        rows = cosines(number, blocks.shape[1]) @ blocks.T
+        known = rows @ blocks
+        weight = rows.reshape(number, stride, kept).transpose(1, 2)
+        maps.append(weight)
+        taps = torch.zeros(number, kept, 2 * stride, dtype=torch.float64)
+        taps[..., stride:] = weight
+        _set(conv, taps)
+    number = min(len(known), last.direction.shape[0])
+    _set(last, _newest(torch.eye(number), last))
+    _bend(encoder)
+    return maps
+
+
+def _up(decoder: Decoder, maps: list[Tensor]) -> None:
+    """Set the decoder to the transposes of the maps."""
+    first, *_, last = (each for each in decoder.layers if isinstance(each, CausalConv))
+    ups = [each for each in decoder.layers if isinstance(each, CausalUpsample)]
+    # What no latent stands for is silent: the transposes listen to all channels.
+    _set(first, _newest(torch.eye(min(first.direction.shape[:2])), first), others=BESIDE)
+    for up, weight in zip(ups, reversed(maps), strict=True):
+        channels = up.blocks.direction.shape[1]
+        kept_before = min(weight.shape[1], up.blocks.direction.shape[0] // up.stride)
+        # Of the two taps the newest one makes the block; rows are (channel, sample of the block).
+        taps = torch.zeros(kept_before, up.stride, min(channels, len(weight)), 2)
+        taps[..., 1] = weight[:channels, :kept_before].permute(1, 2, 0).float()
+        _set(up.blocks, taps.flatten(0, 1))
+    _set(last, _newest(torch.ones(1, 1), last))
+    _bend(decoder)
+
+
+def _newest(matrix: Tensor, conv: CausalConv) -> Tensor:
+    """A matrix on the newest tap."""
+    taps = torch.zeros(*matrix.shape, conv.direction.shape[2])
+    taps[..., -1] = matrix
+    return taps
+
+
+def _set(conv: CausalConv, weight: Tensor, others: float = 1.0) -> None:
+    """Put `weight` into the first rows and inputs; the rest of these rows becomes small.
+
+    Other rows keep their directions and get the norm `others`.
+    """
+    rows, inputs, _ = weight.shape
+    direction = conv.direction.detach().clone()
+    norm = direction[:rows].square().sum((1, 2), keepdim=True).sqrt()
+    direction[:rows] *= BESIDE / norm
+    direction[:rows, :inputs] += weight.to(direction)
+    rest = direction[rows:]
+    direction[rows:] = others * rest / (rest.square().sum((1, 2), keepdim=True).sqrt() + 1e-12)
+    conv.assign(direction)
+
+
+def _bend(network: Encoder | Decoder) -> None:
+    for layer in network.layers:
+        if isinstance(layer, Snake):
+            layer.rate.fill_(BEND)
