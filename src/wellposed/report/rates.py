@@ -99,10 +99,12 @@ def _kbps(point: Point) -> float:
 
 def _legend(chart: Chart) -> str:
     items = []
-    for i, line in enumerate(chart.lines, 1):
+    for i, (line, dash) in enumerate(zip(chart.lines, DASHES, strict=False), 1):
+        parts = dash[1] if isinstance(dash, tuple) else ()
+        pattern = " ".join(f"{2 * part:g}" for part in parts) or "none"
         swatch = (
             '<svg viewBox="0 0 30 10" aria-hidden="true"><path d="M0 5H30" stroke-width="2.5" '
-            f'stroke="var(--series-{i})"/></svg>'
+            f'stroke="var(--series-{i})" stroke-dasharray="{pattern}"/></svg>'
         )
         items.append(tag("li", swatch + text(line.label)))
     return tag("ul", "".join(items), class_="legend")
