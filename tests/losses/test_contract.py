@@ -40,6 +40,7 @@ SIGNALS: dict[str, Callable[[torch.dtype, int], Tensor]] = {
     "spectrum": spectra,
     "level": waveforms,
     "mel": waveforms,
+    "extraction": waveforms,
 }
 """What the losses of a module compare: unit-power noise of a precision, from a seed."""
 

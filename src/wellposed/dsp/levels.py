@@ -46,3 +46,13 @@ def continued_mean(
     share = counts.clamp(max=length) / length
     left = (seen + frames).clamp(max=length - 1)
     return total / share, (known[:, frames:], left)
+
+
+def compression_gain(power: Tensor, level: Tensor, exponent: float) -> Tensor:
+    """Gain that compresses bins of `power` `(..., bins)` relative to a `level` `(...)` of power.
+
+    What comes out does not depend on the level of the signal. The floor keeps the slope of the
+    compression finite; it lies below the -60 dB to which the losses resolve a spectrum.
+    """
+    level = (level + POWER_FLOOR).unsqueeze(-1)
+    return (power / level + 1e-8) ** ((exponent - 1) / 2) * level.rsqrt()

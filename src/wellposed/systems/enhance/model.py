@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from wellposed.dsp.bands import band_widths
-from wellposed.dsp.levels import POWER_FLOOR, running_mean
+from wellposed.dsp.levels import compression_gain, running_mean
 from wellposed.dsp.stft import Stft
 from wellposed.dsp.taps import filter_taps
 from wellposed.nn.bandsplit import BandSplit, BandTaps
@@ -92,7 +92,4 @@ class Bsrnn(nn.Module):
 
     def gain(self, power: Tensor, level: Tensor) -> Tensor:
         """What compresses bins of `power` relative to their running level `(batch, frames)`."""
-        level = (level + POWER_FLOOR).unsqueeze(-1)
-        # The floor keeps the slope of the compression finite; it lies below the
-        # -60 dB to which the losses resolve the spectrum.
-        return (power / level + 1e-8) ** ((self.exponent - 1) / 2) * level.rsqrt()
+        return compression_gain(power, level, self.exponent)
