@@ -102,7 +102,8 @@ class Budget:
         lines = [
             self.subject,
             f"  time    {_duration(time.value)} ({_duration(time.low)} to {_duration(time.high)})",
-            f"  memory  at least {_size(self.memory.value)}{_beyond(self.memory, 'when its cache is full')}",
+            f"  memory  at least {_size(self.memory.value)}"
+            f"{_beyond(self.memory, 'when its cache is full')}",
             f"  disk    {_size(self.disk.value)}"
             f"{_beyond(self.disk, 'while a checkpoint is written')}",
         ]

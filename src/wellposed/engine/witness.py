@@ -132,7 +132,11 @@ def _global_generators() -> Leaves:
 
 
 def _digest(text: str) -> str:
-    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+    return _of_bytes(text.encode())
+
+
+def _of_bytes(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=12).hexdigest()
 
 
 def _numpy_state(state: Any) -> str:
@@ -157,19 +161,20 @@ class _Walk:
             if id(buffer) not in self._seen:
                 self._seen[id(buffer)] = buffer
                 yield f"buffer {name}.{key}, which no checkpoint holds", tensor_digest(buffer)
-        own = {k: v for k, v in vars(module).items() if not k.startswith("_")}
+        own = {k: v for k, v in list(vars(module).items()) if not k.startswith("_")}
         for key, value in own.items():
             yield from self.of(value, f"attribute {name}.{key}", 1)
 
     def fields(self, value: object, name: str, depth: int) -> Leaves:
         """What an object of the package holds."""
-        for key, each in getattr(value, "__dict__", {}).items():
+        # Copied whole before anything else: threads that render scenes go on meanwhile.
+        for key, each in list(getattr(value, "__dict__", {}).items()):
             yield from self.of(each, f"{name}.{key}", depth + 1)
 
     def of(self, value: Any, name: str, depth: int) -> Leaves:
         """Leaves of one value."""
         if value is None or isinstance(value, bool | int | float | str | bytes):
-            yield name, repr(value) if not isinstance(value, bytes) else _digest(value.hex())
+            yield name, repr(value) if not isinstance(value, bytes) else _of_bytes(value)
         elif isinstance(value, itertools.count | itertools.repeat):
             yield name, repr(value)
         elif depth > DEPTH or id(value) in self._seen or isinstance(value, nn.Module):
@@ -190,14 +195,16 @@ class _Walk:
         elif isinstance(value, np.random.RandomState):
             yield f"generator {name} (NumPy)", _digest(_numpy_state(value.get_state()))
         elif isinstance(value, np.ndarray):
-            yield name, f"{value.dtype} {value.shape} {_digest(value.tobytes().hex())}"
+            yield name, f"{value.dtype} {value.shape} {_of_bytes(value.tobytes())}"
         elif isinstance(value, Mapping):
-            yield f"length of {name}", str(len(value))
-            for key, each in itertools.islice(value.items(), WIDTH):
+            entries = list(value.items())
+            yield f"length of {name}", str(len(entries))
+            for key, each in entries[:WIDTH]:
                 yield from self.of(each, f"{name}[{key!r}]"[:120], depth + 1)
         elif isinstance(value, list | tuple | deque):
-            yield f"length of {name}", str(len(value))
-            for number, each in enumerate(itertools.islice(value, WIDTH)):
+            members = list(value)
+            yield f"length of {name}", str(len(members))
+            for number, each in enumerate(members[:WIDTH]):
                 yield from self.of(each, f"{name}[{number}]", depth + 1)
         elif isinstance(value, set | frozenset):
             yield f"length of {name}", str(len(value))
