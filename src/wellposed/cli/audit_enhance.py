@@ -47,7 +47,9 @@ def audit_enhance(question: Question) -> Audit:
     weights = find_weights(question.model)
     recipe = recipe_of(weights)
     path = None if question.data is None else str(question.data.resolve())
-    recipe = changed(recipe, {"data.path": path, "seed": question.seed}, "--data")
+    # The weights that these were once trained from need not be here: a run is planned from scratch.
+    asked = {"data.path": path, "seed": question.seed, "training.start_from": None}
+    recipe = changed(recipe, asked, "--data")
     probes = question.probes or Probes.synthetic(question.seed)
     whole = audit_loss(WholeLoss(recipe, probes), probes=probes, seed=question.seed)
     network = load_network(weights, torch.device("cpu"))
