@@ -138,14 +138,18 @@ def _best(better: str, rivals: Scores) -> str:
 
 
 def _worse(rehearsal: Rehearsal, course: Course, select: str) -> list[Answer]:
-    """Yardsticks beside the selecting one that got worse on every item."""
+    """Yardsticks beside the selecting one that got worse on every item.
+
+    After a course that ended early, or a quick one, they may still be on their way: INFO.
+    """
+    severity = Severity.WARN if len(course.losses) >= STEPS else Severity.INFO
     found = []
     for name, (_, better) in rehearsal.problem.yardsticks.items():
         lost = gains(better, course.start[name], course.end[name])
         if name != select and lost and all(each > 0 for each in lost) and course.fell():
             start, end = mean(course.start[name]), mean(course.end[name])
             why = f"the loss of {ITEMS} items falls while {name} goes from {start:.3g} to {end:.3g}"
-            found.append(_finding("WP407", Severity.WARN, why, course, name))
+            found.append(_finding("WP407", severity, why, course, name))
     return found
 
 
