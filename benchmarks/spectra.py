@@ -1,10 +1,11 @@
 """MUSIC spectra of 256 covariances on one grid, forms side by side; processor time of one thread.
 
-20 sensors half a wavelength apart, single precision, five sources; 181 azimuths, and 181 azimuths by
-100 ranges. "Hermitian features" is `dsp.doa.spectra`: one real product for everything; "signal
-subspace" is |U^H a|^2 with one complex product a scene; "noise einsum" is the textbook's. All are run
-in turn; printed are minimum and median. Where pyroomacoustics is installed, its loop over scenes is
-shown for the azimuths (it has no grid of azimuth by range), decomposition included on both sides.
+20 sensors half a wavelength apart, single precision, five sources; 181 azimuths, and 181 azimuths
+by 100 ranges. "Hermitian features" is `dsp.doa.spectra`: one real product for everything; "signal
+subspace" is |U^H a|^2 with one complex product a scene; "noise einsum" is the textbook's; "bare
+product" is a product of the size of the features' by itself, what the processor can do. All are
+run in turn; printed are minimum and median. Where pyroomacoustics is installed, its loop over
+scenes is shown for the azimuths (it has no grid of azimuth by range), decomposition included.
 
     python benchmarks/spectra.py [--rounds 15] [--clock cpu]
 """
@@ -53,8 +54,9 @@ def jobs(candidates: Candidates, covariance: Tensor) -> dict[str, Job]:
     vectors = torch.linalg.eigh(covariance).eigenvectors
     signal, noise = vectors[..., -SOURCES:], vectors[..., :-SOURCES]
     small = candidates.response.shape[1] < 1000
-    _ = candidates.features
+    left, right = torch.randn_like(candidates.features), torch.randn(SENSORS**2, SCENES)
     return {
+        "bare product": lambda: left @ right,
         "Hermitian features": lambda: music(found.projector, candidates),
         "signal subspace": lambda: forms_by_factor(signal, candidates),
         "noise einsum" + ("" if small else ", 16 scenes"): lambda: noise_einsum(
@@ -84,7 +86,7 @@ def rival(snapshots: Tensor) -> Job:
 
     def job() -> None:
         for scene in data:
-            each = doa.MUSIC(places, 2, 1, c=1.0, num_src=SOURCES, azimuth=azimuth)
+            each = doa.MUSIC(places, 2, 2, c=1.0, num_src=SOURCES, azimuth=azimuth)
             # Its one bin of two lies at fs / 2 = 1: wavelength 1.
             each.locate_sources(numpy.stack((scene, scene), 1), freq_bins=numpy.array([1]))
 
