@@ -37,7 +37,8 @@ def test_what_libsndfile_writes_is_read_alike(tmp_path: Path, subtype: str, chan
 
 
 def test_what_is_written_libsndfile_reads(tmp_path: Path) -> None:
-    wave = np.random.default_rng(0).integers(-(2**15), 2**15, (2, 3000)).astype(np.float32) / 2**15
+    wave = np.random.default_rng(0).integers(-(2**15), 2**15, (2, 3000))
+    wave = (wave / 2**15).astype(np.float32)
     sink = io.BytesIO()
     output = WavOutput(sink, 8000, 2, 3000)
     output.write(wave[:, :1000])
