@@ -19,7 +19,7 @@ from torch import Tensor
 
 from wellposed.engine.recipe import changed
 from wellposed.engine.system import Moment
-from wellposed.nn.quantizers import Quantized, ResidualQuantizer, Stage
+from wellposed.nn.quantizers import FactorisedStage, Quantized, ResidualQuantizer, Stage
 from wellposed.systems.codec.model import Codec
 from wellposed.systems.codec.recipe import SIZES, CodecRecipe
 from wellposed.systems.codec.system import CodecSystem
@@ -62,6 +62,16 @@ class Repeated(ResidualQuantizer):
         return made._replace(value=made.value + extra)
 
 
+class Unaided(FactorisedStage):
+    """A book that gradients alone move: of what it learns by itself, counting is left."""
+
+    def learn(
+        self, projected: Tensor, codes: Tensor, counted: Tensor, generator: torch.Generator
+    ) -> None:
+        """Count, and revive nothing."""
+        self.count(codes, counted)
+
+
 def spoil(name: str, codec: Codec) -> None:
     """Put the fault of a variant into the network."""
     if name == "gradient once a stage":
@@ -69,10 +79,7 @@ def spoil(name: str, codec: Codec) -> None:
     if name == "no fit, no revival":
         codec.quantizer.started.fill_(True)
         for stage in codec.quantizer.stages:
-            # Counting alone is left of what a stage learns by itself.
-            stage.__dict__["learn"] = lambda _, codes, counted, __, stage=stage: stage.count(
-                codes, counted
-            )
+            stage.__class__ = Unaided
 
 
 def train(name: str, system: CodecSystem, steps: int) -> tuple[Codec, float]:

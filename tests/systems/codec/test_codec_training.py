@@ -90,6 +90,18 @@ def test_a_scene_is_a_function_of_its_number_with_the_level_that_was_drawn():
     assert low - 25 < min(levels) <= max(levels) < high + 10
 
 
+def test_any_speech_of_a_corpus_can_be_chosen(shared_data: Path):
+    made = system(
+        **{
+            "data.path": str(shared_data),
+            "data.speech_kinds": ("speech", "telugu"),
+            "data.languages": ("te",),
+        }
+    )
+    speakers = {str(made.scenes.scene("train", n).facts["speaker"])[:4] for n in range(5)}
+    assert speakers == {"cvte"}  # Common Voice Telugu
+
+
 def test_before_quantization_the_terms_are_those_of_reconstruction_alone():
     made = system()
     built = networks(made)

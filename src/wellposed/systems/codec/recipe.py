@@ -84,8 +84,8 @@ class Scenes(Section):
     rate: Literal[8000, 16000, 24000, 48000] = 16000
     """Sample rate [Hz]."""
     seconds: Positive = 1.0
-    """Length of a training scene [s]. The network looks back 0.5 s; descript-audio-codec took
-    0.38 s, EnCodec 1 s."""
+    """Length of a training scene [s]. Encoder and decoder look back 0.31 s each;
+    descript-audio-codec took 0.38 s, EnCodec 1 s."""
     validation_seconds: Positive = 4.0
     """Length of a validation scene [s]; longer, because PESQ needs utterances."""
     level_dbfs: Annotated[tuple[float, float], AfterValidator(_levels)] = (-35.0, -15.0)

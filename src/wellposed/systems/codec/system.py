@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 from wellposed.data import audio
@@ -13,6 +14,7 @@ from wellposed.data.corpus import CorpusChoice, open_corpus
 from wellposed.data.sounds import CorpusSounds, Sounds, SyntheticSounds
 from wellposed.engine.recipe import Recipe, Section
 from wellposed.engine.system import Batch, Item, Moment, Networks, Player, System
+from wellposed.errors import RecipeError
 from wellposed.metrics.catalogue import metric, require_packages
 from wellposed.metrics.table import score_pair, write_json
 from wellposed.nn.critics import Said, WaveCritic
@@ -55,7 +57,12 @@ class CodecSystem(System[CodecRecipe]):
         return other
 
     def build(self) -> dict[str, nn.Module]:
-        """Make the codec, and its critic if there is one."""
+        """Make the codec, and its critic if there is one. Raises RecipeError: several processes."""
+        if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
+            raise RecipeError(
+                f"codec: {dist.get_world_size()} processes would each revive other codes of the "
+                "books; train it in one process"
+            )
         recipe, rate = self.recipe, self.recipe.scenes.rate
         codec = Codec(recipe.model, rate)
         if recipe.model.start == "transform":
