@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wellposed.engine.terminal import Terminal
+from wellposed.engine.terminal import Terminal, describe
 from wellposed.errors import RunError
 
 VALUES = {
@@ -145,3 +145,9 @@ def test_a_log_goes_on_where_it_ended(tmp_path: Path):
 def test_a_log_that_cannot_be_written_is_named(tmp_path: Path):
     with pytest.raises(RunError, match=r"log.txt: not written: the folder .* does not exist"):
         Terminal(tmp_path / "nowhere" / "log.txt", 1)
+
+
+def test_figures_of_parts_are_left_to_the_history():
+    line = describe({"loss": 1.0, "stage/3/perplexity": 900.0, "effective_kbit_s": 5.9}, {})
+    assert "perplexity" not in line
+    assert "effective_kbit_s 5.90" in line
