@@ -139,3 +139,14 @@ def test_a_loaded_average_goes_on_as_if_never_stopped():
         move(net, 9)
         average.update()
     assert all(torch.equal(value, whole.weights[name]) for name, value in resumed.weights.items())
+
+
+def test_a_restarted_average_is_the_present_weights():
+    net = network()
+    average = WeightAverage({"model": net}, 0.9)
+    for seed in range(3):
+        move(net, seed)
+        average.update()
+    average.restart()
+    live = dict(net.named_parameters())
+    assert all(torch.equal(value, live[name[6:]]) for name, value in average.weights.items())

@@ -148,6 +148,6 @@ def test_a_log_that_cannot_be_written_is_named(tmp_path: Path):
 
 
 def test_figures_of_parts_are_left_to_the_history():
-    line = describe({"loss": 1.0, "stage/3/perplexity": 900.0, "effective_kbit_s": 5.9}, {})
+    line = describe({"loss": 1.0, "model/stage/3/perplexity": 900.0, "effective_kbit_s": 5.9}, {})
     assert "perplexity" not in line
     assert "effective_kbit_s 5.90" in line

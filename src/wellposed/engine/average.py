@@ -40,6 +40,12 @@ class WeightAverage:
         live = [self._live[key].detach() for key in self.weights]
         torch._foreach_lerp_(list(self.weights.values()), live, 1 - decay)
 
+    @torch.no_grad()
+    def restart(self) -> None:
+        """Begin anew at the present weights: those before were set aside, not improved upon."""
+        for key, average in self.weights.items():
+            average.copy_(self._live[key])
+
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Put the average into the networks for a while; the weights come back, bit for bit."""

@@ -44,6 +44,8 @@ class Stepper:
     world: World
     guard: Guard
     scaler: torch.amp.GradScaler
+    leapt: bool = False
+    """Whether the latest step has set weights instead of learning them: see `Moment.leap`."""
 
     def step(self, system: System[Any], batch: Batch, number: int) -> dict[str, Tensor] | None:
         """Take step `number`; return its values, or None if the guard refused it.
@@ -53,6 +55,7 @@ class Stepper:
         on the device. Of several players those before the refused one have moved already.
         """
         values: dict[str, Tensor] = {}
+        self.leapt = False
         rate = self.recipe.optimizer.learning_rate * rate_factor(
             self.recipe.schedule, number, self.recipe.training.steps
         )
@@ -111,6 +114,7 @@ class Stepper:
             for name, signal in moment.shown.items():
                 shown.setdefault(name, []).append(signal.detach())
             figures |= moment.figures
+            self.leapt |= bool(moment.leaps)
         return Told(
             {name: mean_over_ranks(value, self.world) for name, value in totals.items()},
             {name: _joined(parts) for name, parts in items.items()},

@@ -158,6 +158,8 @@ class Run:
         if values is None:
             self._refused(number)
         else:
+            if self.stepper.leapt:
+                moving.average.restart()
             moving.average.update()
             self.journal.collect(values)
             self.journal.findings(moving)

@@ -43,7 +43,8 @@ class Critic(NamedTuple):
 class Moment:
     """When a step happens, the generator for its draws, and what the guard may see of it.
 
-    `terms` may call `show`, `critic`, `codes` and `tell`; nothing that is learned depends on them.
+    `terms` may call `show`, `critic`, `codes`, `tell` and `leap`; nothing that is learned depends
+    on them.
     """
 
     step: int
@@ -52,6 +53,7 @@ class Moment:
     critics: dict[str, Critic] = field(default_factory=dict)
     chosen: dict[str, tuple[Tensor, int]] = field(default_factory=dict)
     figures: dict[str, Tensor] = field(default_factory=dict)
+    leaps: list[bool] = field(default_factory=list)
     piece: int = 0
     """Number of the piece of the batch, where a step works through several."""
 
@@ -85,6 +87,10 @@ class Moment:
     def codes(self, indices: Tensor, size: int, *, name: str = "codebook") -> None:
         """Let the guard see which codes of a codebook of `size` were chosen."""
         self.chosen[name] = (indices, size)
+
+    def leap(self) -> None:
+        """Say that weights were set in this step, not learned: their average begins anew."""
+        self.leaps.append(True)
 
     def tell(self, **figures: Tensor) -> None:
         """Put numbers without a gradient, such as how well a critic does, into the history."""

@@ -124,7 +124,7 @@ def describe(values: Mapping[str, float], units: Mapping[str, str]) -> str:
 
     First the loss and its terms, then what else there is, gradient, learning rate and speed.
     """
-    told = (name for name in values if name != _RATE and not name.startswith(_PARTS))
+    told = (name for name in values if name != _RATE and _PARTS not in name)
     names = sorted(told, key=_place)
     parts = [_described(name, values[name], units) for name in names]
     if _RATE in values:

@@ -221,6 +221,15 @@ def test_a_run_that_is_stopped_around_every_change_has_the_bits_of_one_that_is_n
             assert torch.equal(found, other)
 
 
+def test_the_average_forgets_the_books_that_were_not_fitted(tmp_path: Path):
+    start(CodecSystem, recipe(), tmp_path / "run", 3)  # fitted in the third step
+    state, _ = left(tmp_path / "run")
+    network, average = state["networks"]["model"], state["average"]["weights"]
+    for name in ("book", "inward.direction", "outward.gain"):
+        key = f"quantizer.stages.2.{name}"
+        assert torch.equal(network[key], average[f"model/{key}"])
+
+
 def _tensors(tree: Any) -> list[Tensor]:
     if isinstance(tree, Tensor):
         return [tree]
