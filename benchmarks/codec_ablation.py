@@ -10,6 +10,7 @@ One short run of each is a diagnosis, no benchmark.
 
 import argparse
 import time
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +151,7 @@ def main() -> None:
     print("| variant | SNR dB | SI-SDR dB | amplitude | perplexity | effective kbit/s | s/step |")
     print("|---|---|---|---|---|---|---|", flush=True)
     for name in options.only:
-        system = CodecSystem(changed(CodecRecipe(), {**base, **VARIANTS[name]}, "benchmark"))
+        system = CodecSystem(changed(CodecRecipe(), {**deepcopy(base), **VARIANTS[name]}, "benchmark"))
         codec, seconds = train(name, system, options.steps)
         told = judge(codec, system)
         cells = [name, f"{told['snr']:.2f}", f"{told['si_sdr']:.2f}", f"{told['amplitude']:.0%}"]
