@@ -19,6 +19,9 @@ else
   SETUP := .venv/ready
 endif
 
+# Idle threads sleep instead of spinning: docs/decisions/013.
+export OMP_WAIT_POLICY ?= PASSIVE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup demo test lint format types smoke clean
