@@ -151,7 +151,8 @@ def main() -> None:
     print("| variant | SNR dB | SI-SDR dB | amplitude | perplexity | effective kbit/s | s/step |")
     print("|---|---|---|---|---|---|---|", flush=True)
     for name in options.only:
-        system = CodecSystem(changed(CodecRecipe(), {**deepcopy(base), **VARIANTS[name]}, "benchmark"))
+        keys = {**deepcopy(base), **VARIANTS[name]}
+        system = CodecSystem(changed(CodecRecipe(), keys, "benchmark"))
         codec, seconds = train(name, system, options.steps)
         told = judge(codec, system)
         cells = [name, f"{told['snr']:.2f}", f"{told['si_sdr']:.2f}", f"{told['amplitude']:.0%}"]
