@@ -52,6 +52,17 @@ def test_a_build_is_loaded_again_and_leaves_nothing_else(tmp_path: Path):
     assert made.stat().st_mtime_ns == before
 
 
+@has_compiler
+def test_a_first_use_without_gradients_leaves_a_scan_that_has_them(fresh: Path):
+    with torch.inference_mode():
+        assert why_plain() == ""
+    dt, B = torch.ones(1, 3, 2, requires_grad=True), torch.ones(1, 3, 4)
+    _, h = selective_scan(dt, dt, -torch.ones(2, 4), B, B, backend="compiled")
+    (slope,) = torch.autograd.grad(h.sum(), dt)
+    assert slope.isfinite().all()
+    assert len(list(fresh.glob("*.so"))) == 1
+
+
 def test_without_a_compiler_the_scan_runs_in_plain_torch_and_says_why(
     fresh: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -166,7 +166,7 @@ class _Way(nn.Module):
         return (walked.y + skip * u).flatten(2), State(window, walked.h)
 
 
-class _MambaWay(_Way):
+class MambaWay(_Way):
     """One direction of a Mamba block."""
 
     def __init__(self, channels: int, states: int, taps: int, hold: Hold) -> None:
@@ -186,6 +186,7 @@ class _MambaWay(_Way):
         return u, self.pace(self.step_of(raw)), b, c, window
 
     def forward(self, x: Tensor, state: State, backend: Backend | None) -> tuple[Tensor, State]:
+        """Map `(batch, frames, inputs)` to `(batch, frames, channels)`."""
         u, dt, b, c, window = self.parts(x, state.window)
         y, h = selective_scan(
             u, dt, self.decay(), b, c, 1 + self.skip, h0=state.h, backend=backend, hold=self.hold
@@ -193,6 +194,7 @@ class _MambaWay(_Way):
         return y, State(window, h)
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Map one frame `(batch, inputs)` to `(batch, channels)`."""
         u, dt, b, c, window = self.parts(x.unsqueeze(1), state.window)
         u, dt, b, c = (part.squeeze(1) for part in (u, dt, b, c))
         exact = self.hold == "exact"
@@ -200,7 +202,7 @@ class _MambaWay(_Way):
         return y + (1 + self.skip) * u, State(window, h)
 
 
-class _Mamba2Way(_Way):
+class Mamba2Way(_Way):
     """One direction of a Mamba-2 block."""
 
     def __init__(self, features: int, heads: tuple[int, int], states: int, taps: int, hold: Hold):
@@ -222,6 +224,7 @@ class _Mamba2Way(_Way):
         return u.unflatten(-1, self.heads), self.pace(raw), b, c, window
 
     def forward(self, x: Tensor, state: State, backend: Backend | None) -> tuple[Tensor, State]:
+        """Map `(batch, frames, inputs)` to `(batch, frames, channels)`."""
         u, dt, b, c, window = self.parts(x, state.window)
         way = None if backend is None else "compiled" if backend == "compiled" else "matrix"
         exact = self.hold == "exact"
@@ -229,6 +232,7 @@ class _Mamba2Way(_Way):
         return (y + (1 + self.skip).unsqueeze(-1) * u).flatten(2), State(window, h)
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Map one frame `(batch, inputs)` to `(batch, channels)`."""
         u, dt, b, c, window = self.parts(x.unsqueeze(1), state.window)
         u, dt, b, c = (part.squeeze(1) for part in (u, dt, b, c))
         # Every channel has the step and the decay of its head.
@@ -334,8 +338,8 @@ class Mamba(StateSpace):
     ) -> None:
         """Scan `channels` (None: twice the features) after a convolution of `taps` frames."""
         channels = channels or 2 * features
-        forth = _MambaWay(channels, states, taps, hold)
-        back = _MambaWay(channels, states, taps, hold) if bidirectional else None
+        forth = MambaWay(channels, states, taps, hold)
+        back = MambaWay(channels, states, taps, hold) if bidirectional else None
         super().__init__(channels, forth, back, backend)
         self.into = nn.Linear(features, 2 * channels, bias=False)
         self.out = nn.Linear(channels, features, bias=False)
@@ -376,8 +380,8 @@ class Mamba2(StateSpace):
         if channels % head:
             raise ValueError(f"{channels} channels do not divide into heads of {head}")
         heads = (channels // head, head)
-        forth = _Mamba2Way(features, heads, states, taps, hold)
-        back = _Mamba2Way(features, heads, states, taps, hold) if bidirectional else None
+        forth = Mamba2Way(features, heads, states, taps, hold)
+        back = Mamba2Way(features, heads, states, taps, hold) if bidirectional else None
         super().__init__(channels, forth, back, backend)
         self.gate = nn.Linear(features, channels, bias=False)
         self.norm = nn.RMSNorm(channels)

@@ -66,6 +66,16 @@ def test_chunks_of_any_size_make_what_the_whole_makes(kind, noise, size):
     np.testing.assert_allclose(found, whole, rtol=0, atol=1e-5)
 
 
+def test_without_compiled_paths_a_stream_makes_the_same(kind, noise):
+    samples = torch.from_numpy(noise(2, 30 * 256))
+    compiled, plain = Walk(kind), Walk(kind, compiled=False)
+    ours, theirs = compiled.rest(2), plain.rest(2)
+    for piece in samples.split([256] * 10 + [5 * 256] * 4, 1):
+        found, ours = compiled(piece, ours)
+        wanted, theirs = plain(piece, theirs)
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize("window_ms", [16.0, 32.0])
 @pytest.mark.parametrize("hop_ms", [4.0, 8.0])
 def test_windows_of_several_hops_are_streamed_as_well(noise, window_ms, hop_ms):

@@ -8,71 +8,18 @@
 // number for each), as in Mamba-2: then exp, most of the work, is taken once for all of them.
 
 #include <atomic>
-#include <cstdint>
-#include <cstring>
 #include <thread>
 #include <vector>
 
+#include "lanes.h"
+
 namespace {
 
-constexpr int LANES = 16;
 constexpr long STEP = 32;
-
-typedef float Vec __attribute__((vector_size(4 * LANES)));
-typedef int32_t Ints __attribute__((vector_size(4 * LANES)));
 
 struct Sizes {
     long rows, frames, channels, states;
 };
-
-inline Vec all(float x) { return x - Vec{}; }
-
-inline Vec load(const float* from, long count) {
-    Vec v{};
-    if (count >= LANES) std::memcpy(&v, from, sizeof v);
-    else std::memcpy(&v, from, sizeof(float) * count);
-    return v;
-}
-
-inline void store(float* to, Vec v, long count) {
-    if (count >= LANES) std::memcpy(to, &v, sizeof v);
-    else std::memcpy(to, &v, sizeof(float) * count);
-}
-
-inline float sum(Vec v) {
-    float total = 0;
-    for (int k = 0; k < LANES; ++k) total += v[k];
-    return total;
-}
-
-inline Vec power_of_two(Ints n) {
-    Ints bits = (n + 127) << 23;
-    Vec v;
-    std::memcpy(&v, &bits, sizeof v);
-    return v;
-}
-
-// exp(x) - 1 to the rounding of float32, relative at zero: x = n ln 2 + r, Taylor in r.
-// Outside -104 to 89.5 float32 holds -1 and infinity, as here.
-inline Vec expm1(Vec x) {
-    const Vec low = all(-104.0f), high = all(89.5f);
-    x = x < low ? low : x;
-    x = x > high ? high : x;
-    const float round = 12582912.0f; // 1.5 * 2^23: adding it leaves an integer
-    Vec n = (x * 1.44269504f + round) - round;
-    Vec r = (x - n * 0.693145751953125f) - n * 1.42860682030941723e-6f;
-    Vec p = all(1.0f / 5040);
-    p = p * r + 1.0f / 720;
-    p = p * r + 1.0f / 120;
-    p = p * r + 1.0f / 24;
-    p = p * r + 1.0f / 6;
-    p = p * r + 0.5f;
-    p = p * r * r + r;
-    Ints whole = __builtin_convertvector(n, Ints);
-    Ints half = whole >> 1;
-    Vec first = power_of_two(half), second = power_of_two(whole - half);
-    return first * p * second + (first * second - 1.0f);
-}
 
 // x / (1 - exp(-x)) - 1 for w = -expm1(x); see `_slope` in fused.py.
 inline Vec slope(Vec x, Vec w) {

@@ -162,7 +162,7 @@ class _PlainWalk(Walk):
     back: Tensor
 
     def __init__(self, network: Bsrnn) -> None:
-        super().__init__(network)
+        super().__init__(network, compiled=False)
         window, bins = network.stft.window, network.stft.bins
         units = torch.eye(window, dtype=torch.float64)
         pairs = torch.eye(2 * bins, dtype=torch.float64).unflatten(1, (bins, 2))

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from wellposed.dsp.levels import continued_mean
 from wellposed.errors import CheckpointError
+from wellposed.nn.settled import settle
 from wellposed.nn.statespace import Settled
 from wellposed.systems.enhance.model import TAPS, Bsrnn
 
@@ -40,10 +41,11 @@ class Walk(nn.Module):
     analysis: Tensor
     synthesis: Tensor
 
-    def __init__(self, network: Bsrnn) -> None:
+    def __init__(self, network: Bsrnn, *, compiled: bool = True) -> None:
         """Walk with a copy of `network`, on its device.
 
-        Raises CheckpointError: it looks at the future.
+        `compiled`: take C++ for its paths where there is a form of them (nn/settled.py), which is
+        found out here. Raises CheckpointError: the network looks at the future.
         """
         super().__init__()
         if not network.causal:
@@ -52,6 +54,8 @@ class Walk(nn.Module):
         for module in network.modules():
             if isinstance(module, Settled):
                 module.settle()
+        if compiled:
+            settle(network.paths)
         self.network = network
         self.hop = network.stft.hop
         self.delay = network.stft.window - network.stft.hop
