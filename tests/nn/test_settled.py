@@ -63,6 +63,12 @@ def in_float64(path: StateSpacePath) -> StateSpacePath:
     return wide
 
 
+def assert_rounded_alike(ours: Tensor, plain: Tensor, exact: Tensor) -> None:
+    """What float32 cannot resolve here is what the tensor operations miss; 2e-6 is 17 roundings."""
+    missed = [((found - exact).abs().max() / exact.abs().max()).item() for found in (ours, plain)]
+    assert missed[0] <= 2 * missed[1] + 2e-6, missed
+
+
 def small() -> DualPath:
     torch.manual_seed(0)
     paths = DualPath(FEATURES, 16, 2, causal=True, block="mamba", states=4)
@@ -74,9 +80,8 @@ def small() -> DualPath:
 def test_across_bands_it_is_the_path(build_path, batch, frames, bands, scale):
     path = build_path("bands", scale)
     x = white(batch, frames, bands, FEATURES)
-    wanted = in_float64(path)(x.double()).float()
-    near = 1e-5 * wanted.abs().max().item()
-    assert_close(SettledPath(path)(x), wanted, rtol=1e-5, atol=near)
+    wanted = in_float64(path)(x.double())
+    assert_rounded_alike(SettledPath(path)(x), path(x), wanted)
 
 
 @pytest.mark.parametrize("scale", [1.0, 4.0])
@@ -85,16 +90,15 @@ def test_along_time_in_pieces_it_is_the_path_at_once(build_path, sizes, scale):
     path = build_path("time", scale)
     ours, x = SettledPath(path), white(2, 40, 3, FEATURES)
     state: State = path.rest(x)
+    plain, kept = path.walk(x, state)
     wanted, left = in_float64(path).walk(x.double(), state)
     pieces = []
     for piece in x.split(list(sizes), 1):
         made, state = ours.walk(piece, state)
         pieces.append(made)
-    near = 1e-5 * wanted.abs().max().item()
-    assert_close(torch.cat(pieces, 1), wanted.float(), rtol=1e-5, atol=near)
-    for found, expected in zip(state, left, strict=True):
-        near = 1e-5 * expected.abs().max().item()
-        assert_close(found, expected.float(), rtol=1e-5, atol=near)
+    found = torch.cat(pieces, 1)
+    for three in zip((found, *state), (plain, *kept), (wanted, *left), strict=True):
+        assert_rounded_alike(*three)
 
 
 def test_its_states_and_those_of_the_path_are_one_another(build_path):
