@@ -137,7 +137,7 @@ def test_shapes_that_do_not_fit_are_named():
 
 def test_unknown_words_are_refused_with_the_known_ones():
     given = sequence(2, 0.1)
-    with pytest.raises(ValueError, match="reference, fused, compiled, triton"):
+    with pytest.raises(ValueError, match="reference, fused, compiled, doubling, triton"):
         selective_scan(*given, backend="cuda")  # pyrefly: ignore[bad-argument-type] - on purpose
     with pytest.raises(ValueError, match="exact, euler"):
         selective_scan(*given, hold="bilinear")  # pyrefly: ignore[bad-argument-type] - on purpose
