@@ -5,7 +5,11 @@ networks take turns chunk by chunk, so that whatever else the machine does meets
 real-time factor is processor seconds per second of audio; frame times are by the same clock, which
 stands still while others compute (`--clock wall` for what a listener would wait).
 
-    python benchmarks/streaming.py [--seconds 10] [--hops 1 4 16] [--clock cpu] [--onnx] [--json F]
+With `--onnx` the networks are exported first, which takes longer than all else: 6 to 14 s of
+processor time for each. `--blocks` leaves some out.
+
+    python benchmarks/streaming.py [--seconds 5] [--hops 1 4 16] [--blocks lstm mamba mamba2]
+        [--clock cpu] [--onnx] [--json FILE]
 """
 
 import argparse
@@ -49,26 +53,28 @@ def in_turn(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--hops", type=int, nargs="+", default=[1, 4, 16])
+    parser.add_argument("--blocks", choices=PRESETS, nargs="+", default=list(PRESETS))
     parser.add_argument("--clock", choices=CLOCKS, default="cpu")
     parser.add_argument("--onnx", action="store_true")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    networks = {name: Bsrnn(SIZES[size], RATE).eval() for name, size in PRESETS.items()}
-    hop, figures = networks["lstm"].stft.hop, []
+    networks = {name: Bsrnn(SIZES[PRESETS[name]], RATE).eval() for name in options.blocks}
+    hop, figures = next(iter(networks.values())).stft.hop, []
     print(f"{machine()}, one thread, torch {torch.__version__}, {options.clock} clock")
     for name, network in networks.items():
         count = sum(p.numel() for p in network.parameters())
         latency_ms = EnhanceStream(network).latency_ms
         print(f"{name}: {PRESETS[name]}, {count:,} parameters, latency {latency_ms:.1f} ms")
+    steps = {f"{name}, onnx": _onnx_push(net) for name, net in networks.items() if options.onnx}
     print(f"{'':<14}{'chunk':>9}{'RTF':>8}{'least':>8}{'p50':>8}{'p99':>8}   ms")
     for hops in options.hops:
         pushes: dict[str, Push] = {n: EnhanceStream(net).push for n, net in networks.items()}
-        if options.onnx and hops == 1:
-            pushes |= {f"{name}, onnx": _onnx_push(net) for name, net in networks.items()}
+        if hops == 1:
+            pushes |= steps
         spent = in_turn(pushes, hops * hop, options.seconds, CLOCKS[options.clock])
         for name, times in spent.items():
             row = {
@@ -81,16 +87,18 @@ def main() -> None:
             }
             figures.append(row)
             print(f"{name:<14}{row['chunk_ms']:>6.0f} ms{row['rtf']:>8.3f}", end="")
-            print(f"{row['least_ms']:>8.2f}{row['p50_ms']:>8.2f}{row['p99_ms']:>8.2f}")
+            print(f"{row['least_ms']:>8.2f}{row['p50_ms']:>8.2f}{row['p99_ms']:>8.2f}", flush=True)
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
 def _onnx_push(network: Bsrnn) -> Push:
+    begun = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "step.onnx"
         write_onnx(network, path, {})
         step = OnnxStep(path)
+    print(f"exported in {time.process_time() - begun:.1f} s of processor time", flush=True)
     return lambda samples: step(samples[None])
 
 
