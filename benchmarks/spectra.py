@@ -1,7 +1,8 @@
 """MUSIC spectra of 256 covariances on one grid, forms side by side; processor time of one thread.
 
 20 sensors half a wavelength apart, single precision, five sources; 181 azimuths, and 181 azimuths
-by 100 ranges. "Hermitian features" is `dsp.doa.spectra`: one real product for everything; "signal
+by 100 ranges. "Hermitian features" is `dsp.doa.spectra`: one real product for all; "mirrored"
+is two of a quarter each, where left and right of the grid are alike (`dsp.doa.mirrors`); "signal
 subspace" is |U^H a|^2 with one complex product a scene; "noise einsum" is the textbook's; "bare
 product" is a product of the size of the features' by itself, what the processor can do. All are
 run in turn; printed are minimum and median. Where pyroomacoustics is installed, its loop over
@@ -24,6 +25,7 @@ from torch import Tensor
 from wellposed.dsp.arrays.geometry import line
 from wellposed.dsp.arrays.sensors import Array
 from wellposed.dsp.doa.grids import Grid
+from wellposed.dsp.doa.mirrors import mirror
 from wellposed.dsp.doa.spectra import Candidates, forms_by_factor, music
 from wellposed.dsp.subspace import signal_subspace
 
@@ -54,10 +56,12 @@ def jobs(candidates: Candidates, covariance: Tensor) -> dict[str, Job]:
     vectors = torch.linalg.eigh(covariance).eigenvectors
     signal, noise = vectors[..., -SOURCES:], vectors[..., :-SOURCES]
     small = candidates.response.shape[1] < 1000
-    left, right = torch.randn_like(candidates.features), torch.randn(SENSORS**2, SCENES)
+    plain = Candidates(candidates.response)
+    left, right = torch.randn_like(plain.features), torch.randn(SENSORS**2, SCENES)
     return {
         "bare product": lambda: left @ right,
-        "Hermitian features": lambda: music(found.projector, candidates),
+        "Hermitian features": lambda: music(found.projector, plain),
+        "Hermitian features, mirrored": lambda: music(found.projector, candidates),
         "signal subspace": lambda: forms_by_factor(signal, candidates),
         "noise einsum" + ("" if small else ", 16 scenes"): lambda: noise_einsum(
             noise if small else noise[:16], candidates
@@ -103,7 +107,8 @@ def main() -> None:
     print(f"{machine()}, torch {torch.__version__}, {SCENES} scenes, {options.clock} clock")
     array, covariance = Array(line(SENSORS, 0.5), 1.0), covariances()
     for name, grid in grids().items():
-        candidates = Candidates(array.response(grid.places).to(torch.complex64))
+        response = array.response(grid.places).to(torch.complex64)
+        candidates = Candidates(response, mirror(array, grid))
         print(f"{name:<36}{'minimum':>12}{'median':>12}")
         in_turn(jobs(candidates, covariance), options.rounds, clock)
     print("decomposition")
@@ -117,7 +122,6 @@ def main() -> None:
     )
     whole = grids()["181"]
     candidates = Candidates(array.response(whole.places).to(torch.complex64))
-    _ = candidates.features
     ours: dict[str, Job] = {
         "ours": lambda: music(signal_subspace(covariance, SOURCES).projector, candidates)
     }

@@ -10,6 +10,7 @@ from wellposed.dsp.arrays.geometry import circle, line, plane
 from wellposed.dsp.arrays.sensors import Array
 from wellposed.dsp.arrays.wavefront import Places
 from wellposed.dsp.doa.grids import Grid
+from wellposed.dsp.doa.mirrors import mirror
 from wellposed.dsp.doa.peaks import peaks
 from wellposed.dsp.doa.spectra import Candidates, bartlett, forms_by_factor, music, mvdr
 from wellposed.dsp.subspace import signal_subspace
@@ -137,3 +138,26 @@ def test_inverse_range_zero_is_infinitely_far():
     grid = Grid.of(wide([0.1, 0.2]), None, wide([0, 0.5]))
     assert grid.places.range.tolist() == [math.inf, 2, math.inf, 2]
     assert grid.at(torch.tensor([3])).azimuth.tolist() == [0.2]
+
+
+@pytest.mark.parametrize(
+    ("positions", "count"), [(line(6, 0.5), 8), (line(5, 0.5), 9), (plane(3, 2, 0.5), 9)]
+)
+def test_a_mirrored_grid_gives_the_same_spectrum(positions, count):
+    array = Array(positions, 1.0, spreading=1.0)
+    grid = Grid.of(axis(-1, 1, count), axis(-0.5, 0.7, 3), wide([0, 0.2, 0.7]))
+    found = mirror(array, grid)
+    assert found is not None
+    made = torch.Generator().manual_seed(0)
+    factor = torch.randn(2, 3, *[len(positions)] * 2, dtype=torch.complex128, generator=made)
+    covariance, response = factor @ factor.mH, array.response(grid.places)
+    wanted = bartlett(covariance, Candidates(response))
+    assert_close(bartlett(covariance, Candidates(response, found)), wanted)
+
+
+def test_what_has_no_mirror_image_is_left_alone():
+    even, grid = Array(line(4, 0.5), 1.0), Grid.of(axis(-1, 1, 5))
+    assert mirror(even, grid) is not None
+    assert mirror(even, Grid.of(axis(-1, 1.1, 5))) is None
+    assert mirror(Array(line(4, 0.5) + 0.1, 1.0), grid) is None
+    assert mirror(even.behind(torch.eye(4, dtype=torch.complex128)), grid) is None

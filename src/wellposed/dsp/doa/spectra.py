@@ -11,12 +11,21 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from wellposed.dsp.doa.mirrors import Mirror
+
+AT_ONCE = 512
+"""Points of a mirrored grid at a time. Whole halves at once took 45 ms where this takes 26 (256
+scenes, 18 100 points): the system takes large blocks back after every call and hands them out
+again page by page. 512 to 4096 differ by a tenth."""
+
 
 @dataclass(frozen=True)
 class Candidates:
     """Responses `(outputs, points)` of a grid, and what all scenes can share of them."""
 
     response: Tensor
+    mirror: Mirror | None = None
+    """Halves the work where the array and the grid have one: `mirrors.mirror`"""
 
     @cached_property
     def energy(self) -> Tensor:
@@ -26,10 +35,17 @@ class Candidates:
     @cached_property
     def features(self) -> Tensor:
         """`(points, outputs^2)`, divided by the energy; its size is why large arrays go without."""
-        first, second = _upper(self.response)
-        cross = self.response[first].conj() * self.response[second]
-        parts = (self.response.abs().square(), 2 * cross.real, -2 * cross.imag)
-        return (torch.cat(parts) / self.energy).mT.contiguous()
+        return _products(self.response / self.energy.sqrt())
+
+    @cached_property
+    def halves(self) -> tuple[Tensor, Tensor]:
+        """Of points on one side: features that both sides share, and those that change sign."""
+        assert self.mirror is not None
+        side = self.mirror.sides[0]
+        even, odd = self.mirror.apart((self.response / self.energy.sqrt())[:, side], -2)
+        cross = (even.conj().unsqueeze(1) * odd).flatten(0, 1)
+        shared = torch.cat((_products(even), _products(odd)), 1)
+        return shared, torch.cat((2 * cross.real, -2 * cross.imag)).mT.contiguous()
 
 
 def hermitian_features(matrix: Tensor) -> Tensor:
@@ -42,10 +58,13 @@ def hermitian_features(matrix: Tensor) -> Tensor:
 
 def forms(matrix: Tensor, candidates: Candidates) -> Tensor:
     """a^H M a / a^H a `(..., points)` of Hermitian matrices `(..., outputs, outputs)`."""
-    scenes = hermitian_features(matrix)
+    scenes = matrix.reshape(-1, *matrix.shape[-2:])
     # Points first: a tall product of few columns keeps those in the cache, by a fifth faster.
-    tall = candidates.features @ scenes.reshape(-1, scenes.shape[-1]).mT
-    return tall.mT.reshape(*scenes.shape[:-1], -1)
+    if candidates.mirror is None:
+        tall = candidates.features @ hermitian_features(scenes).mT
+    else:
+        tall = _mirrored(scenes, candidates, candidates.mirror)
+    return tall.mT.reshape(*matrix.shape[:-2], -1)
 
 
 def forms_by_factor(factor: Tensor, candidates: Candidates) -> Tensor:
@@ -87,6 +106,32 @@ def music(projector: Tensor, candidates: Candidates) -> Tensor:
     Largest where MUSIC's pseudo-spectrum 1 / (1 - share) is; it has no poles.
     """
     return forms(projector, candidates)
+
+
+def _mirrored(matrix: Tensor, candidates: Candidates, mirror: Mirror) -> Tensor:
+    """Forms `(points, scenes)`: the part that both sides share, plus and minus the other."""
+    even, odd = mirror.apart(matrix, -2)
+    (inner, cross), (_, outer) = mirror.apart(even, -1), mirror.apart(odd, -1)
+    shared = torch.cat((hermitian_features(inner), hermitian_features(outer)), -1)
+    change = cross.flatten(-2)
+    given = shared.mT, torch.cat((change.real, change.imag), -1).mT
+    found = given[0].new_empty(candidates.response.shape[-1], len(matrix))
+    parts = (*candidates.halves, *mirror.sides)
+    for for_both, for_one, side, other in zip(
+        *(each.split(AT_ONCE) for each in parts), strict=True
+    ):
+        both, one = for_both @ given[0], for_one @ given[1]
+        found.index_copy_(0, other, both - one)
+        found.index_copy_(0, side, both + one)
+    return found
+
+
+def _products(response: Tensor) -> Tensor:
+    """Real numbers `(points, outputs^2)` of a a^H, whose product with those of M is a^H M a."""
+    first, second = _upper(response)
+    cross = response[first].conj() * response[second]
+    parts = (response.abs().square(), 2 * cross.real, -2 * cross.imag)
+    return torch.cat(parts).mT.contiguous()
 
 
 def _upper(matrix: Tensor) -> tuple[Tensor, Tensor]:
