@@ -28,7 +28,9 @@ ESTIMATE = 0.8 * CLEAN + 0.1 * NOISY
 
 
 def test_every_metric_of_the_catalogue_can_be_computed_under_its_name():
-    names = tuple(name for name, entry in METRICS.items() if not entry.of_file)
+    names = tuple(
+        name for name, entry in METRICS.items() if not entry.of_file and not entry.of_scene
+    )
     scores = score_pair(reference=CLEAN, estimate=ESTIMATE, rate=RATE, names=names, noisy=NOISY)
     assert tuple(scores) == names
     for name, score in scores.items():
@@ -53,6 +55,15 @@ def test_what_belongs_to_a_coded_file_has_no_value_for_two_signals():
     scores = score_pair(reference=CLEAN, estimate=ESTIMATE, rate=RATE, names=names)
     assert {score.reason for score in scores.values()} == {
         "belongs to a coded file, not to two signals"
+    }
+
+
+def test_what_belongs_to_a_scene_has_no_value_for_two_signals():
+    names = [name for name, entry in METRICS.items() if entry.of_scene]
+    assert names
+    scores = score_pair(reference=CLEAN, estimate=ESTIMATE, rate=RATE, names=names)
+    assert {each.reason for each in scores.values()} == {
+        "needs to know who speaks where in a scene"
     }
 
 

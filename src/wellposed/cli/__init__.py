@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate": ("wellposed.cli.evaluate:evaluate", "score a run on scenes or on file pairs"),
     "compare": ("wellposed.cli.compare:compare_models", "where two models part: compare RUN RUN"),
     "enhance": ("wellposed.cli.enhance:enhance", "remove noise from audio files"),
+    "extract": ("wellposed.cli.extract:extract", "keep one speaker, told by an enrolment"),
     "codec": ("wellposed.cli.codec:codec", "code speech at a few kbit/s: wellposed codec encode"),
     "report": ("wellposed.cli.look:report", "write the report page of a run"),
     "export": ("wellposed.cli.export:export", "copy a run's best weights to give them away"),

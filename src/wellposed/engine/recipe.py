@@ -114,6 +114,14 @@ class Promise(Section):
     """Largest mean; none: no upper bound."""
     step: Annotated[int, Field(ge=0)] = 0
     """Validations at this step and later are bound."""
+    binding: bool = False
+    """No checkpoint out of these bounds, at any step, is the best while one within them exists."""
+
+    def kept_by(self, mean: float | None) -> bool:
+        """Whether a mean is within the bounds; none at all is not."""
+        low = float("-inf") if self.low is None else self.low
+        high = float("inf") if self.high is None else self.high
+        return mean is not None and low <= mean <= high
 
     @model_validator(mode="after")
     def _bounds_something(self) -> Self:

@@ -212,6 +212,7 @@ class Run:
                 self.system, self.networks, self.world, shared=not sharded, trivial=self.trivial
             )
             rows, selection = measured.finite, moving.selection
+            self.system.calibrate(self.networks, rows)
             examine(moving.guard, self.system, moving.step, measured, self.trivial, selection)
             best = selection.consider(moving.step, rows, recipe.validation, recipe.seed)
             if best:

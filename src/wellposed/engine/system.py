@@ -152,6 +152,14 @@ class System(ABC, Generic[R]):
     def measure(self, networks: Networks, item: Item) -> dict[str, float | None]:
         """Score one validation scene; None where a metric is undefined for it."""
 
+    def calibrate(self, networks: Networks, rows: Mapping[int, Mapping[str, float | None]]) -> None:
+        """Set what is kept with the weights and follows from a validation, such as a threshold.
+
+        Called with the rows of `measure` by scene, before the guard looks at the weights and the
+        best are kept; only buffers may be changed. The same on every rank.
+        """
+        return None
+
     @property
     @abstractmethod
     def metrics(self) -> dict[str, str]:

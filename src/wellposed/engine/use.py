@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from wellposed.engine.modelfile import load_model
 from wellposed.engine.system import System
-from wellposed.errors import CheckpointError
+from wellposed.errors import CheckpointError, RecipeError
 
 
 def load_networks(system: System[Any], path: Path) -> tuple[dict[str, nn.Module], dict[str, Any]]:
@@ -53,3 +54,40 @@ def fill(network: nn.Module, name: str, tensors: Mapping[str, Tensor], path: Pat
             "Was the file made by another version?"
         )
     network.load_state_dict(mine)
+
+
+def find_model(model: Path | str) -> Path:
+    """File of weights for a file or the folder of a run. Raises CheckpointError: there is none."""
+    path = Path(model)
+    if path.is_dir():
+        path = path / "best" / "model.safetensors"
+        if not path.is_file():
+            raise CheckpointError(
+                f"{model}: this folder has no best/model.safetensors; a run has it from its first "
+                "validation on. Give the folder of a run, or a weights file."
+            )
+    if not path.is_file():
+        raise CheckpointError(
+            f"{model}: no such weights. Give a .safetensors file, or the folder of a run."
+        )
+    return path
+
+
+def open_device(name: str) -> torch.device:
+    """Device for "cpu", "cuda", "cuda:1", or "auto": CUDA when there is one.
+
+    Raises RecipeError: no such device here.
+    """
+    cuda = torch.cuda.is_available()
+    if name == "auto":
+        return torch.device("cuda" if cuda else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise RecipeError(f"device {name!r}: want auto, cpu, cuda or cuda:N") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise RecipeError(
+            f"device {name!r}: PyTorch {torch.__version__} sees {torch.cuda.device_count()} CUDA "
+            "devices; use cpu, or install a CUDA build of PyTorch"
+        )
+    return device

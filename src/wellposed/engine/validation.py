@@ -171,12 +171,15 @@ class Selection:
     value: float = float("nan")
     values: list[float | None] = field(default_factory=list)
     waiting: int = 0
+    within: bool = True
+    """Whether the best keeps all promises that are binding."""
 
     def consider(self, step: int, rows: Rows, recipe: Validation, seed: int) -> bool:
         """Take in a validation; True if it is the new best.
 
         `waiting` counts validations that were *surely* no better: the upper end of the paired
-        interval of the gain lies below `minimum_gain`. Noise alone does not stop a run.
+        interval of the gain lies below `minimum_gain`. Noise alone does not stop a run. What breaks
+        a binding promise is the best only while nothing keeps them all.
         """
         values = [row[self.metric] for row in rows.values()]
         scored = [value for value in values if value is not None]
@@ -193,8 +196,11 @@ class Selection:
         if not first and gains:
             gain = mean_interval(np.array(gains), np.random.default_rng(seed))
             self.waiting = self.waiting + 1 if gain.high < recipe.minimum_gain else 0
-        if first or sign * (mean - self.value) > recipe.minimum_gain:
+        within = _within(rows, recipe)
+        better = sign * (mean - self.value) > recipe.minimum_gain
+        if first or (within and not self.within) or (better and within == self.within):
             self.step, self.value, self.values, self.waiting = step, mean, values, 0
+            self.within = within
             return True
         return False
 
@@ -205,3 +211,12 @@ class Selection:
     def state(self) -> dict[str, object]:
         """Return the state as JSON values."""
         return asdict(self)
+
+
+def _within(rows: Rows, recipe: Validation) -> bool:
+    """Whether the means keep all binding promises."""
+    for name, promise in recipe.criteria.items():
+        values = [value for row in rows.values() if (value := row.get(name)) is not None]
+        if promise.binding and not promise.kept_by(float(np.mean(values)) if values else None):
+            return False
+    return True

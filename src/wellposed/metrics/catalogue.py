@@ -30,6 +30,8 @@ class Metric:
     """Compares with the unprocessed input, hence has no value for that input itself."""
     of_file: bool = False
     """Belongs to a coded file, hence cannot be computed from two signals."""
+    of_scene: bool = False
+    """Needs to know who speaks where in a scene, hence cannot be computed from two signals."""
 
 
 _ALL = (
@@ -76,6 +78,38 @@ _ALL = (
     Metric(
         "effective_kbps", "bitrate of the codes", "kbit/s", "lower",
         "entropy of the codes over all files; one file has too few codes to tell", of_file=True,
+    ),
+    Metric(
+        "over_suppression", "over-suppressed frames", "", "lower",
+        "share of the frames with target whose power is less than a tenth of it", of_scene=True,
+    ),
+    Metric(
+        "absent_attenuation_db", "attenuation without the target", "dB", "higher",
+        "of the mixture, where the target is silent; 100 dB for silence", of_scene=True,
+    ),
+    Metric(
+        "not_improved", "scenes improved by less than 1 dB", "", "lower",
+        "share of the scenes with target, by SI-SDR", of_scene=True,
+    ),
+    Metric(
+        "confusion", "confused with somebody else", "", "lower",
+        "share of the scenes whose estimate is nearer to an interferer, by SI-SDR", of_scene=True,
+    ),
+    Metric(
+        "false_alarm", "false alarms", "", "lower",
+        "share of the scenes without target that are called present", of_scene=True,
+    ),
+    Metric(
+        "miss", "misses", "", "lower",
+        "share of the scenes with target that are called absent", of_scene=True,
+    ),
+    Metric(
+        "equal_error_rate", "equal error rate of presence", "", "lower",
+        "at the threshold where false alarms and misses are as frequent", of_scene=True,
+    ),
+    Metric(
+        "presence_logit", "logit of presence", "", "none",
+        "high with the target, low without", of_scene=True,
     ),
 )  # fmt: skip
 METRICS = {metric.name: metric for metric in _ALL}

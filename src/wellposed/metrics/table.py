@@ -78,6 +78,8 @@ def score_pair(
             scores[name] = _WAVEFORM[name](estimate, reference)
         elif metric(name).of_file:
             scores[name] = undefined("belongs to a coded file, not to two signals")
+        elif metric(name).of_scene:
+            scores[name] = undefined("needs to know who speaks where in a scene")
         else:
             scores[name] = _RATED[name](estimate, reference, rate)
     return scores

@@ -126,9 +126,6 @@ class PresenceHead(nn.Module):
         self.norm = nn.LayerNorm(features)
         self.inner = nn.Linear(features, hidden)
         self.frame = nn.Linear(hidden, 1)
-        self.sharpness = nn.Parameter(torch.zeros(()))
-        self.scale = nn.Parameter(torch.ones(()))
-        self.offset = nn.Parameter(torch.zeros(()))
 
     def forward(self, features: Tensor) -> Tensor:
         """Map `(batch, frames, bands, features)` to logits `(batch, frames)`."""
@@ -137,11 +134,9 @@ class PresenceHead(nn.Module):
     def whole(self, frames: Tensor) -> Tensor:
         """Logit `(batch,)` of a scene from those of its frames `(batch, frames)`.
 
-        The logarithm of their mean exponential: between the mean and the maximum, which of the two
-        is learned, so that a speaker who is there for a short while counts. No frame is first or
-        last, and its length does not move it.
+        The logarithm of their mean exponential: between the mean and the maximum, so that a speaker
+        who is there for a short while counts. No frame is first or last, and repeating all of them
+        changes nothing. Nothing is learned here: a threshold is calibrated anyway.
         """
-        sharpness = functional.softplus(self.sharpness) + 1e-3
         count = torch.log(torch.tensor(float(frames.shape[1]), device=frames.device))
-        pooled = (torch.logsumexp(sharpness * frames, 1) - count) / sharpness
-        return self.scale * pooled + self.offset
+        return torch.logsumexp(frames, 1) - count

@@ -11,6 +11,7 @@ from wellposed.errors import RecipeError
 SYSTEMS: dict[str, str] = {
     "codec": "wellposed.systems.codec.system:CodecSystem",
     "enhance": "wellposed.systems.enhance.system:Enhance",
+    "extract": "wellposed.systems.extract.system:ExtractSystem",
 }
 """Name on the command line, and where its class is; imported when asked for."""
 

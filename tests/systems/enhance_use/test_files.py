@@ -10,9 +10,9 @@ import soundfile
 from rich.console import Console
 
 from wellposed.data import audio
+from wellposed.nn.sweeps import Sweeps
 from wellposed.systems.enhance import files, use
 from wellposed.systems.enhance.files import enhance_file, enhance_paths
-from wellposed.systems.enhance.sweeps import Sweeps
 
 
 class Terminal:

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from wellposed.engine.modelfile import load_model, save_model
+from wellposed.engine.use import open_device
 from wellposed.errors import CheckpointError, RecipeError
 from wellposed.systems.enhance import loading
-from wellposed.systems.enhance.loading import find_weights, load_network, open_device
+from wellposed.systems.enhance.loading import find_weights, load_network
 from wellposed.systems.enhance.use import Enhancer
 
 CPU = torch.device("cpu")

@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from wellposed.errors import RunError
+from wellposed.nn import tape
 from wellposed.nn.dualpath import Block
-from wellposed.systems.enhance import tape, use
+from wellposed.nn.sweeps import Sweeps
+from wellposed.nn.tape import Tape, require_space
+from wellposed.systems.enhance import use
 from wellposed.systems.enhance.model import Bsrnn
 from wellposed.systems.enhance.recipe import Model
-from wellposed.systems.enhance.sweeps import Sweeps
-from wellposed.systems.enhance.tape import Tape, require_space
 
 
 def network(depth: int, *, causal: bool, block: Block = "lstm") -> Bsrnn:
@@ -28,7 +29,7 @@ def network(depth: int, *, causal: bool, block: Block = "lstm") -> Bsrnn:
 
 
 def swept(net: Bsrnn, waveform: np.ndarray, chunk: int) -> np.ndarray:
-    sweeps, ticks = Sweeps(net, waveform.shape[1], chunk), []
+    sweeps, ticks = Sweeps(net, net.paths.paths, waveform.shape[1], chunk), []
     with Tape((len(waveform),)) as audio:
         audio.write(0, waveform.T)
         for channel in range(len(waveform)):

@@ -30,7 +30,7 @@ FRAMES = torch.randn(16, STFT.frames(4000), generator=MADE)
 
 def terms(rows: slice, estimate=ESTIMATE, mixture=MIXTURE, target=TARGET):
     made = Extracted(estimate[rows], FRAMES[rows], FRAMES[rows].mean(1))
-    return extract_terms(made, Wanted(mixture[rows], target[rows], SPANS[rows]), RECIPE, STFT)
+    return extract_terms(made, Wanted(mixture[rows], target[rows], SPANS[rows]), RECIPE)
 
 
 def total(values) -> torch.Tensor:

@@ -82,26 +82,6 @@ def load_network(path: Path, device: torch.device) -> Bsrnn:
     return network.eval().requires_grad_(False).to(device)
 
 
-def open_device(name: str) -> torch.device:
-    """Device for "cpu", "cuda", "cuda:1", or "auto": CUDA when there is one.
-
-    Raises RecipeError: no such device here.
-    """
-    cuda = torch.cuda.is_available()
-    if name == "auto":
-        return torch.device("cuda" if cuda else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise RecipeError(f"device {name!r}: want auto, cpu, cuda or cuda:N") from None
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise RecipeError(
-            f"device {name!r}: PyTorch {torch.__version__} sees {torch.cuda.device_count()} CUDA "
-            "devices; use cpu, or install a CUDA build of PyTorch"
-        )
-    return device
-
-
 def _recipe(card: Mapping[str, Any], path: Path) -> EnhanceRecipe:
     system = card.get("system", "enhance")
     if system != "enhance" or "recipe" not in card:

@@ -15,8 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from wellposed.data.audio import Waveform
 from wellposed.data.audio_stream import RateStream
+from wellposed.engine.use import open_device
 from wellposed.errors import CheckpointError, DataError
-from wellposed.systems.enhance.loading import find_weights, load_network, open_device
+from wellposed.systems.enhance.loading import find_weights, load_network
 from wellposed.systems.enhance.model import Bsrnn
 from wellposed.systems.enhance.walk import LOOKS_AHEAD, State, Walk
 

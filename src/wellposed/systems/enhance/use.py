@@ -14,15 +14,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from wellposed.data.audio import Waveform, require_finite
+from wellposed.data.audio import Waveform
 from wellposed.data.audio_stream import resampled
-from wellposed.errors import DataError
-from wellposed.systems.enhance.loading import find_weights, load_network, open_device
+from wellposed.data.given import Band, checked, finite
+from wellposed.engine.use import open_device
+from wellposed.nn.sweeps import Sweeps
+from wellposed.nn.tape import Tape
+from wellposed.systems.enhance.loading import find_weights, load_network
 from wellposed.systems.enhance.model import Bsrnn
-from wellposed.systems.enhance.sweeps import Sweeps
-from wellposed.systems.enhance.tape import Tape
 
 WHOLE_S = 20.0
 """Recordings up to this length are processed at once."""
@@ -33,9 +34,6 @@ thread, seconds per second of audio and peak of the process: 5 s 0.023 and 312 M
 TOO_HIGH = 1e-4
 """Share of the power (-40 dB) beyond the model's band from which its loss is told; weaker rests
 are left by any resampler and by dither."""
-MOST_CHANNELS = 64
-"""More channels than this, and than samples: the array is (time, channels) by mistake."""
-
 logger = logging.getLogger(__name__)
 
 
@@ -67,7 +65,7 @@ class Enhancer:
         output. Raises DataError: no samples, NaN or infinite samples, integers, a wrong shape.
         """
         given = np.asarray(waveform)
-        samples = _checked(given, rate)
+        samples = checked(given, rate)
         blocks = list(self.stream([samples], rate, samples.shape[1]))
         return np.concatenate(blocks, axis=1).reshape(given.shape)
 
@@ -85,7 +83,7 @@ class Enhancer:
         Raises DataError (samples so loud that float32 overflows), RunError (no disk space).
         """
         count = -(-samples * self.rate // rate)
-        band = _Band(rate, self.rate)
+        band = Band(rate, self.rate)
         low = band.after(resampled(band.before(blocks), rate, self.rate, count))
         short = count <= WHOLE_S * self.rate
         done = self._at_once(low) if short else self._swept(low, count, advance or _ignore)
@@ -102,13 +100,13 @@ class Enhancer:
             for row, target in zip(waveform, done, strict=True):
                 noisy = torch.from_numpy(np.ascontiguousarray(row, np.float32)[None])
                 target[:] = self.network(noisy.to(device))[0].cpu().numpy()
-        yield _finite(done)
+        yield finite(done)
 
     def _swept(
         self, blocks: Iterable[Waveform], count: int, advance: Callable[[float], None]
     ) -> Iterator[Waveform]:
         chunk = math.ceil(CHUNK_S * self.rate / self.network.stft.hop)
-        sweeps = Sweeps(self.network, count, chunk)
+        sweeps = Sweeps(self.network, self.network.paths.paths, count, chunk)
         with ExitStack() as stack:
             source = iter(blocks)
             start = next(source)
@@ -122,9 +120,9 @@ class Enhancer:
                 sweeps.run(audio, channel, lambda: advance(next(ticks) / (sweeps.ticks * channels)))
             step = chunk * self.network.stft.hop
             for first in range(0, count, step):
-                yield _finite(audio.read(first, min(step, count - first)).T)
+                yield finite(audio.read(first, min(step, count - first)).T)
 
-    def _tell_band(self, band: "_Band", rate: int) -> None:
+    def _tell_band(self, band: Band, rate: int) -> None:
         if self._told_band or band.share_above() < TOO_HIGH:
             return
         self._told_band = True
@@ -135,65 +133,5 @@ class Enhancer:
         )
 
 
-class _Band:
-    """Compares the power of a stream before and after it is resampled to a lower rate."""
-
-    def __init__(self, rate: int, low_rate: int) -> None:
-        self.rates = (rate, low_rate)
-        self.energy = [0.0, 0.0]
-
-    def before(self, blocks: Iterable[Waveform]) -> Iterator[Waveform]:
-        return self._through(blocks, 0)
-
-    def after(self, blocks: Iterable[Waveform]) -> Iterator[Waveform]:
-        return self._through(blocks, 1)
-
-    def _through(self, blocks: Iterable[Waveform], side: int) -> Iterator[Waveform]:
-        for block in blocks:
-            self.energy[side] += float(np.square(block, dtype=np.float64).sum()) / self.rates[side]
-            yield block
-
-    def share_above(self) -> float:
-        """Share of the power that the lower rate has lost; 0 where no rate is lowered."""
-        whole, kept = self.energy
-        if self.rates[1] >= self.rates[0] or whole == 0.0:
-            return 0.0
-        return max(0.0, 1.0 - kept / whole)
-
-
-def _finite(estimate: NDArray[np.float32]) -> Waveform:
-    if not np.isfinite(estimate).all():
-        raise DataError(
-            "the network's output is not finite: the input is so loud that float32 overflows "
-            "(full scale is 1.0); scale it down"
-        )
-    return estimate
-
-
 def _ignore(share: float) -> None:
     """Nobody looks at the progress."""
-
-
-def _checked(given: NDArray[np.generic], rate: int) -> Waveform:
-    """Return (channels, time) float32. Raises DataError as `Enhancer.__call__` says."""
-    if rate < 1:
-        raise DataError(f"rate of {rate} Hz: wanted the number of samples per second")
-    if given.ndim not in (1, 2) or given.size == 0:
-        raise DataError(
-            f"a waveform of shape {given.shape}: wanted (time,) or (channels, time) with at least "
-            "one sample"
-        )
-    if not np.issubdtype(given.dtype, np.floating):
-        raise DataError(
-            f"a waveform of {given.dtype}: wanted floating-point samples with full scale 1.0; "
-            "divide int16 by 32768"
-        )
-    if given.ndim == 2 and given.shape[0] > max(MOST_CHANNELS, given.shape[1]):
-        raise DataError(
-            f"a waveform of shape {given.shape} would have {given.shape[0]} channels; wanted "
-            "(channels, time): transpose it"
-        )
-    with np.errstate(over="ignore"):  # what overflows is infinite, and is told as such
-        samples = np.atleast_2d(given).astype(np.float32)
-    require_finite("waveform", samples, 0, rate)
-    return samples

@@ -41,7 +41,7 @@ class Extract(nn.Module):
     """
 
     threshold: Tensor
-    frame_threshold: Tensor
+    """Of the logit of a scene."""
 
     def __init__(self, recipe: Model, rate: int) -> None:
         """Build the network of `recipe` for audio at `rate` [Hz]."""
@@ -69,29 +69,28 @@ class Extract(nn.Module):
         )
         self.gate = BandGate(widths, size)
         self.presence = PresenceHead(size, recipe.embedding)
-        # Kept with the weights; set from the validation list, see `System.calibrate`.
+        # Kept with the weights; set from the validation list, see `System.calibrate`;
+        # 0 is a probability of a half..
         self.register_buffer("threshold", torch.zeros(()))
-        self.register_buffer("frame_threshold", torch.zeros(()))
 
     @property
     def latency_samples(self) -> int | None:
         """Samples of mixture needed beyond an output sample; None if all of the future counts."""
         return self.stft.window - 1 if self.causal else None
 
-    def forward(
-        self, mixture: Tensor, enrolment: Tensor, enrolled: Tensor | None = None
-    ) -> Extracted:
-        """Extract; `enrolled` `(batch,)` counts the samples of each enrolment `(batch, time)`.
+    def forward(self, mixture: Tensor, enrolment: Tensor) -> Extracted:
+        """Extract from `(batch, time)` by enrolments `(batch, enrolled)`.
 
-        Without it all of them count. Spectra are computed in float32 under mixed precision.
+        Enrolments end with their last sample that is not zero, so that shorter ones can be filled
+        up with zeros. Spectra are computed in float32 under mixed precision.
         """
-        return self.extract(mixture, self.enrol(enrolment, enrolled), _asked(enrolment))
+        return self.extract(mixture, self.enrol(enrolment), asked(enrolment))
 
-    def enrol(self, enrolment: Tensor, enrolled: Tensor | None = None) -> Enrolled:
+    def enrol(self, enrolment: Tensor) -> Enrolled:
         """Encode enrolments."""
         with torch.autocast(enrolment.device.type, enabled=False):
             spectrum = self.stft.forward(enrolment.float())
-            exists = self._existing(spectrum, enrolled)
+            exists = self._existing(enrolment, spectrum.shape[1])
             power = spectrum.real.square() + spectrum.imag.square()
             energy = power.mean(-1) * exists
             level = energy.sum(1, keepdim=True) / exists.sum(1, keepdim=True)
@@ -99,8 +98,8 @@ class Extract(nn.Module):
             features = spectrum * compression_gain(power, level, self.exponent)
         return self.encoder(self.split(features), exists)
 
-    def extract(self, mixture: Tensor, enrolled: Enrolled, asked: Tensor) -> Extracted:
-        """Extract whom `enrolled` tells; silence where `asked` `(batch,)` is False."""
+    def extract(self, mixture: Tensor, enrolled: Enrolled, wanted: Tensor) -> Extracted:
+        """Extract whom `enrolled` tells; silence where `wanted` `(batch,)` is False."""
         with torch.autocast(mixture.device.type, enabled=False):
             spectrum = self.stft.forward(mixture.float())
             features = self.features(spectrum)
@@ -114,7 +113,7 @@ class Extract(nn.Module):
         frames = self.presence(x)
         with torch.autocast(mixture.device.type, enabled=False):
             made = self.stft.inverse(self.filtered(spectrum, taps), mixture.shape[-1])
-            return Extracted(made * asked[:, None], frames, self.presence.whole(frames))
+            return Extracted(made * wanted[:, None], frames, self.presence.whole(frames))
 
     def features(self, spectrum: Tensor) -> Tensor:
         """Compressed spectrum of the mixture relative to its own running level."""
@@ -131,15 +130,15 @@ class Extract(nn.Module):
         """Apply the taps to the mixture."""
         return filter_taps(spectrum, taps, self.lookahead)
 
-    def _existing(self, spectrum: Tensor, enrolled: Tensor | None) -> Tensor:
-        batch, frames, _ = spectrum.shape
-        if enrolled is None:
-            return torch.ones(batch, frames, dtype=torch.bool, device=spectrum.device)
+    def _existing(self, enrolment: Tensor, frames: int) -> Tensor:
+        """Frames up to the last sample that is not zero; the first one in any case."""
         hop, lap = self.stft.hop, self.stft.window // self.stft.hop - 1
-        counts = torch.div(enrolled + hop - 1, hop, rounding_mode="floor") + lap
-        return torch.arange(frames, device=spectrum.device) < counts[:, None]
+        places = torch.arange(1, enrolment.shape[-1] + 1, device=enrolment.device)
+        samples = (places * (enrolment != 0)).amax(-1)
+        counts = torch.div(samples + hop - 1, hop, rounding_mode="floor") + lap
+        return torch.arange(frames, device=enrolment.device) < counts[:, None]
 
 
-def _asked(enrolment: Tensor) -> Tensor:
+def asked(enrolment: Tensor) -> Tensor:
     """Whether anybody is asked for: an enrolment of zeros names nobody."""
     return enrolment.any(-1)

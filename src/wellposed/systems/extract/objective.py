@@ -51,13 +51,10 @@ def terms_of(recipe: ExtractRecipe) -> dict[str, float]:
     return {name: weight for name, weight in weights.items() if weight > 0}
 
 
-def extract_terms(
-    made: Extracted, wanted: Wanted, recipe: ExtractRecipe, stft: Stft
-) -> dict[str, Tensor]:
-    """Compare a batch with what is wanted; return `{term: (batch,)}`, unweighted.
-
-    `stft` is that of the frames whose presence is told.
-    """
+def extract_terms(made: Extracted, wanted: Wanted, recipe: ExtractRecipe) -> dict[str, Tensor]:
+    """Compare a batch with what is wanted; return `{term: (batch,)}`, unweighted."""
+    model = recipe.model
+    stft = Stft.of_duration(recipe.scenes.rate, model.window_ms, model.hop_ms)
     with torch.autocast(made.estimate.device.type, enabled=False):
         found = signal_terms(made.estimate, wanted, recipe)
         here = (wanted.span[:, 1] > wanted.span[:, 0]).float()

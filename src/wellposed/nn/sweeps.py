@@ -8,37 +8,74 @@ the sweep before began, goes on through the band path, and begins the next time 
 direction. Between sweeps the features wait on disk. A causal network is done after one sweep.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from wellposed.dsp.stft import Stft
+from wellposed.nn.bandsplit import BandSplit
 from wellposed.nn.dualpath import Path, State, Way
-from wellposed.systems.enhance.model import TAPS, Bsrnn
-from wellposed.systems.enhance.tape import Tape, require_space
+from wellposed.nn.tape import Tape, require_space
 
 Tick = Callable[[], None]
+
+
+class Alone(Protocol):
+    """A layer that needs no other frame: a path across bands, or a cue."""
+
+    axis: str
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Map `(batch, frames, bands, features)` to the same shape."""
+        ...
+
+
+class Swept(Protocol):
+    """A band-split network that filters a spectrum, as the sweeps need to know it."""
+
+    stft: Stft
+    split: BandSplit
+    level_frames: int
+    """Frames around one that its features depend on."""
+
+    def features(self, spectrum: Tensor) -> Tensor:
+        """Map a spectrum `(batch, frames, bins)` to what is split."""
+        ...
+
+    @property
+    def taps(self) -> Callable[[Tensor], Tensor]:
+        """Map features `(batch, frames, bands, features)` to taps `(batch, frames, bins, taps)`."""
+        ...
+
+    def filtered(self, spectrum: Tensor, taps: Tensor) -> Tensor:
+        """Apply the taps."""
+        ...
 
 
 class Sweeps:
     """One channel of `samples` at the network's rate, worked through in chunks of frames."""
 
-    def __init__(self, network: Bsrnn, samples: int, chunk: int) -> None:
-        """Prepare for chunks of `chunk` frames."""
+    def __init__(
+        self, network: Swept, layers: Sequence[Path | Alone], samples: int, chunk: int
+    ) -> None:
+        """Prepare for chunks of `chunk` frames through `layers`, one time path at least."""
         self.network, self.samples, self.chunk = network, samples, chunk
         self.stft = network.stft
         self.frames = self.stft.frames(samples)
-        self.device = next(network.parameters()).device
-        self.layers = network.paths.paths
+        self.device = network.split.weight.device
+        self.layers = list(layers)
+        self.timed = [each for each in self.layers if isinstance(each, Path) and _along(each)]
         self.bands = len(network.split.widths)
 
     @property
     def ticks(self) -> int:
         """How often `run` ticks."""
-        both_ways = sum(path.axis == "time" and path.bidirectional for path in self.layers)
+        both_ways = sum(path.bidirectional for path in self.timed)
         blocks = -(-self.samples // self.stft.hop)
         return (both_ways + 1) * -(-self.frames // self.chunk) + -(-blocks // self.chunk)
 
@@ -48,8 +85,8 @@ class Sweeps:
         Raises RunError: they do not fit on the disk.
         """
         made = (
-            Tape((self.bands, self.layers[0].norm.normalized_shape[0])),
-            Tape((self.bands, self.layers[0].half_size)),
+            Tape((self.bands, self.timed[0].norm.normalized_shape[0])),
+            Tape((self.bands, self.timed[0].half_size)),
             Tape((self.stft.bins, 2)),
         )
         for tape in made:
@@ -58,8 +95,18 @@ class Sweeps:
         return made
 
     @torch.inference_mode()
-    def run(self, audio: Tape, channel: int, tick: Tick) -> None:
-        """Replace `channel` of `audio`, rows of one sample per channel, by the estimate."""
+    def run(
+        self,
+        audio: Tape,
+        channel: int,
+        tick: Tick,
+        done: Callable[[int, Tensor], None] | None = None,
+    ) -> None:
+        """Replace `channel` of `audio`, rows of one sample per channel, by the estimate.
+
+        `done` is told the number of a first frame, and the features `(frames, bands, features)`
+        that come out of the last layer from there on; chunks may come from the end.
+        """
         with ExitStack() as stack:
             features, begun, spectrum = self.tapes(stack)
             at, direction = 0, 1
@@ -73,8 +120,9 @@ class Sweeps:
                         half = self._tensor(begun.read(first, last - first))
                     x, half = work.through(x, half)
                     if half is None:
-                        done = self._filtered(audio, channel, first, last, x)
-                        spectrum.write(first, done)
+                        spectrum.write(first, self._filtered(audio, channel, first, last, x))
+                        if done is not None:
+                            done(first, x)
                     else:
                         features.write(first, x.cpu().numpy())
                         begun.write(first, half.cpu().numpy())
@@ -115,11 +163,13 @@ class Sweeps:
         self, audio: Tape, channel: int, first: int, last: int, x: Tensor
     ) -> NDArray[np.float32]:
         """Frames `first` to `last` of the filtered spectrum, real and imaginary parts last."""
-        spectrum, start = self._spectrum(audio, channel, first, last, TAPS)
-        begin, end = max(0, first - TAPS), min(self.frames, last + TAPS)
+        made = self.network.taps(x[None])
+        reach = made.shape[-1]
+        spectrum, start = self._spectrum(audio, channel, first, last, reach)
+        begin, end = max(0, first - reach), min(self.frames, last + reach)
         spectrum = spectrum[:, begin - start : end - start]
-        taps = spectrum.new_zeros((*spectrum.shape, TAPS))  # neighbours lend their spectrum only
-        taps[:, first - begin : last - begin] = self.network.taps(x[None])
+        taps = spectrum.new_zeros((*spectrum.shape, reach))  # neighbours lend their spectrum only
+        taps[:, first - begin : last - begin] = made
         filtered = self.network.filtered(spectrum, taps)
         return torch.view_as_real(filtered[0, first - begin : last - begin]).cpu().numpy()
 
@@ -135,10 +185,14 @@ class Sweeps:
             tick()
 
 
+def _along(path: Path) -> bool:
+    return path.axis == "time"
+
+
 class _Sweep:
     """One way over the field: from layer `at` to the next that needs the other direction."""
 
-    def __init__(self, layers: list[Path], at: int, direction: int) -> None:
+    def __init__(self, layers: list[Path | Alone], at: int, direction: int) -> None:
         self.layers, self.at, self.direction = layers, at, direction
         self.reached = at
         self.ways: dict[int, Way] = {}
@@ -151,11 +205,11 @@ class _Sweep:
         """
         for number in range(self.at, len(self.layers)):
             path = self.layers[number]
-            if path.axis == "bands":
+            if not (isinstance(path, Path) and _along(path)):
                 x = path(x[None])[0]
                 continue
             lines = path.norm(x).transpose(0, 1)
-            own = self._own_half(number, lines)
+            own = self._own_half(number, path, lines)
             if path.bidirectional and half is None:
                 self.reached = number
                 return x, own.transpose(0, 1)
@@ -169,10 +223,9 @@ class _Sweep:
         self.reached = len(self.layers)
         return x, None
 
-    def _own_half(self, number: int, lines: Tensor) -> Tensor:
+    def _own_half(self, number: int, path: Path, lines: Tensor) -> Tensor:
         """This direction over (bands, frames, features), from where it was left."""
         if number not in self.ways:
-            path = self.layers[number]
             self.ways[number], self.states[number] = path.way(self.direction), path.blank(lines)
         along = lines if self.direction > 0 else lines.flip(1)
         walked, self.states[number] = self.ways[number](along, self.states[number])

@@ -66,7 +66,7 @@ def require_space(wanted: float) -> None:
     if free < wanted:
         raise RunError(
             f"{_place()} has {free / 1e9:.2f} GB left, {wanted / 1e9:.2f} GB are needed while a "
-            "long recording is enhanced"
+            "long recording is processed"
         )
 
 

@@ -1,0 +1,221 @@
+"""Extracting one speaker from recordings: any rate, any number of channels, any length.
+
+Promises: the output has exactly the input's shape; its level follows the input's, nothing is
+normalised; digital silence stays digital silence; memory does not grow with the length of a stream.
+Each channel is processed alone, as if the others did not exist.
+"""
+
+import logging
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from itertools import chain
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from wellposed.data.audio import Waveform
+from wellposed.data.audio_stream import resampled
+from wellposed.data.given import Band, checked, finite
+from wellposed.engine.use import find_model, open_device
+from wellposed.errors import DataError
+from wellposed.nn.cues import Cue, Enrolled
+from wellposed.nn.dualpath import Path as Layer
+from wellposed.nn.sweeps import Alone, Sweeps
+from wellposed.nn.tape import Tape
+from wellposed.systems.extract.enrolment import prepared
+from wellposed.systems.extract.loading import load_network
+from wellposed.systems.extract.model import Extract, asked
+from wellposed.systems.extract.presence import Presence, track
+
+WHOLE_S = 20.0
+"""Recordings up to this length are processed at once."""
+CHUNK_S = 10.0
+"""Longer ones are swept in chunks of this length, with the same result."""
+TOO_HIGH = 1e-4
+"""Share of the power (-40 dB) beyond the network's band from which its loss is told."""
+
+logger = logging.getLogger(__name__)
+
+
+class Extractor:
+    """A trained network in use: enrol a speaker, then call it with waveforms."""
+
+    def __init__(
+        self, network: Extract, *, name: str = "", notice: Callable[[str], None] = logger.warning
+    ) -> None:
+        """Use `network` where its weights are; `notice` is told once what a user should know."""
+        self.network, self.name, self.notice = network, name, notice
+        self.rate = network.rate
+        self.presence: list[Presence] = []
+        """Of the channels of the last recording that was finished."""
+        self._enrolled: Enrolled | None = None
+        self._told_band = False
+
+    @classmethod
+    def load(cls, model: Path | str, device: str = "cpu") -> "Extractor":
+        """Load a weights file or the best of a run folder.
+
+        Raises CheckpointError (no such weights, damaged, of another system), RecipeError (no
+        such device).
+        """
+        path = find_model(model)
+        return cls(load_network(path, open_device(device))[0], name=str(path))
+
+    @torch.inference_mode()
+    def enrol(self, enrolments: Sequence[tuple[ArrayLike, int]], names: Sequence[str] = ()) -> Self:
+        """Say who is wanted, by one waveform or several, each with its rate [Hz].
+
+        Of several all frames count alike. Raises DataError: see `enrolment.prepared`.
+        """
+        if not enrolments:
+            raise DataError("no enrolment: give at least one recording of the wanted speaker")
+        made = []
+        for number, (waveform, rate) in enumerate(enrolments):
+            where = names[number] if number < len(names) else f"enrolment {number + 1}"
+            wave = torch.from_numpy(prepared(waveform, rate, self.rate, where))[None]
+            wave = wave.to(self.network.split.weight.device)
+            assert bool(asked(wave).all())
+            made.append(self.network.enrol(wave))
+        counts = torch.tensor([each.exists.sum() for each in made])
+        shares = counts / counts.sum()
+        self._enrolled = Enrolled(
+            torch.cat([each.frames for each in made], 1),
+            torch.cat([each.exists for each in made], 1),
+            sum((s * each.pooled for s, each in zip(shares, made, strict=True)), torch.zeros(())),
+            sum(
+                (s * each.embedding for s, each in zip(shares, made, strict=True)), torch.zeros(())
+            ),
+        )
+        return self
+
+    def __call__(self, waveform: ArrayLike, rate: int) -> Waveform:
+        """Extract from (channels, time) or (time,), full scale 1.0, at `rate` [Hz].
+
+        Returns float32 of the same shape; `presence` then tells when the speaker speaks. Raises
+        DataError: nobody enrolled, no samples, NaN or infinite samples, integers, a wrong shape.
+        """
+        given = np.asarray(waveform)
+        samples = checked(given, rate)
+        blocks = list(self.stream([samples], rate, samples.shape[1]))
+        return np.concatenate(blocks, axis=1).reshape(given.shape)
+
+    def stream(
+        self,
+        blocks: Iterable[Waveform],
+        rate: int,
+        samples: int,
+        advance: Callable[[float], None] | None = None,
+    ) -> Iterator[Waveform]:
+        """Extract from finite blocks (channels, time) of `samples` in all; as many come out.
+
+        All of the input is read before the first block comes out; what is longer than memory
+        waits in temporary files. `advance` is told the share of the work that is done, 0 to 1.
+        Raises DataError (nobody enrolled, float32 overflows), RunError (no disk space).
+        """
+        if self._enrolled is None:
+            raise DataError("nobody is enrolled: call enrol with a recording of the wanted speaker")
+        count = -(-samples * self.rate // rate)
+        band = Band(rate, self.rate)
+        low = band.after(resampled(band.before(blocks), rate, self.rate, count))
+        short = count <= WHOLE_S * self.rate
+        told = advance or (lambda share: None)
+        done = self._at_once(low, count) if short else self._swept(low, count, told)
+        yield from resampled(done, self.rate, rate, samples)
+        self._tell_band(band, rate)
+
+    def _at_once(self, blocks: Iterable[Waveform], count: int) -> Iterator[Waveform]:
+        waveform = np.concatenate(list(blocks), axis=1)
+        done, tracks = np.empty_like(waveform), []
+        enrolled = self._known()
+        for row, target in zip(waveform, done, strict=True):
+            wave = torch.from_numpy(np.ascontiguousarray(row, np.float32)[None])
+            with torch.inference_mode():
+                made = self.network.extract(
+                    wave.to(enrolled.frames.device), enrolled, torch.ones(1, dtype=torch.bool)
+                )
+            target[:] = made.estimate[0].cpu().numpy()
+            tracks.append(self._track(made.frames, count))
+        self.presence = tracks
+        yield finite(done)
+
+    def _swept(
+        self, blocks: Iterable[Waveform], count: int, advance: Callable[[float], None]
+    ) -> Iterator[Waveform]:
+        stft = self.network.stft
+        chunk = math.ceil(CHUNK_S * self.rate / stft.hop)
+        sweeps = Sweeps(self.network, self._layers(), count, chunk)
+        with ExitStack() as stack:
+            source = iter(blocks)
+            start = next(source)
+            channels, written, tracks = len(start), 0, []
+            audio = stack.enter_context(Tape((channels,)))
+            for block in chain([start], source):
+                audio.write(written, block.T)
+                written += block.shape[1]
+            ticks = iter(range(1, sweeps.ticks * channels + 1))
+            for channel in range(channels):
+                frames = torch.zeros(1, sweeps.frames)
+
+                def hear(first: int, x: Tensor, frames: Tensor = frames) -> None:
+                    frames[:, first : first + len(x)] = self.network.presence(x[None]).cpu()
+
+                sweeps.run(
+                    audio, channel, lambda: advance(next(ticks) / (sweeps.ticks * channels)), hear
+                )
+                tracks.append(self._track(frames, count))
+            self.presence = tracks
+            step = chunk * stft.hop
+            for first in range(0, count, step):
+                yield finite(audio.read(first, min(step, count - first)).T)
+
+    def _layers(self) -> list[Layer | Alone]:
+        """All layers in order, the cues among them told whom to look for."""
+        layers: list[Layer | Alone] = []
+        cues = iter(self.network.cues)
+        for path in self.network.paths.paths:
+            if path.axis == "time":
+                cue = next(cues)
+                assert isinstance(cue, Cue)
+                layers.append(_Told(cue, self._known()))
+            layers.append(path)
+        return layers
+
+    def _known(self) -> Enrolled:
+        assert self._enrolled is not None
+        return self._enrolled
+
+    @torch.inference_mode()
+    def _track(self, frames: Tensor, count: int) -> Presence:
+        """Presence of a channel of `count` samples from the logits `(1, frames)`."""
+        network = self.network
+        logit = float(network.presence.whole(frames.to(network.threshold.device)))
+        stft = network.stft
+        grid = (stft.window / self.rate, stft.hop / self.rate, count / self.rate)
+        return track(frames[0].cpu().numpy(), (logit, float(network.threshold)), grid)
+
+    def _tell_band(self, band: Band, rate: int) -> None:
+        if self._told_band or band.share_above() < TOO_HIGH:
+            return
+        self._told_band = True
+        level_db, top_khz = 10 * math.log10(band.share_above()), self.rate / 2000
+        self.notice(
+            f"input at {rate} Hz has sound above {top_khz:g} kHz ({level_db:.0f} dB of its power); "
+            f"the output is band-limited to {top_khz:g} kHz, as these weights are (said once)"
+        )
+
+
+class _Told:
+    """A cue with the enrolment it looks at."""
+
+    axis = "bands"
+
+    def __init__(self, cue: Cue, enrolled: Enrolled) -> None:
+        self.cue, self.enrolled = cue, enrolled
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self.cue(x, self.enrolled)
