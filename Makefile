@@ -35,8 +35,8 @@ setup: $(SETUP) ## Make .venv with everything needed (done by the other targets 
 demo: $(SETUP) ## Train a small enhancer in minutes, score it, and hear the difference
 	@"$(PYTHON)" -m wellposed demo $(ARGS)
 
-test: $(SETUP) ## Run the tests
-	@"$(PYTHON)" -m pytest $(ARGS)
+test: $(SETUP) ## Run the tests, on up to four cores
+	@"$(PYTHON)" -m pytest -n auto --maxprocesses 4 $(ARGS)
 
 lint: $(SETUP) ## Check style and format
 	@"$(PYTHON)" -m ruff check
