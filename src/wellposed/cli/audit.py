@@ -11,6 +11,7 @@ import torch
 import tyro
 
 from wellposed.cli.audit_enhance import Question, audit_enhance
+from wellposed.cli.audit_extract import audit_extract
 from wellposed.cli.audit_ranges import audit_ranges
 from wellposed.cli.audit_run import audit_run
 from wellposed.cli.audit_subject import load_subject, real_speech
@@ -21,7 +22,10 @@ from wellposed.guard.audit.probes import ITEMS, RATE
 from wellposed.guard.audit.problem import Problem, audit_problem
 from wellposed.systems import SYSTEMS, recipe_type, system_type
 
-WITH_OBJECTIVE: dict[str, Callable[[Question], Audit]] = {"enhance": audit_enhance}
+WITH_OBJECTIVE: dict[str, Callable[[Question], Audit]] = {
+    "enhance": audit_enhance,
+    "extract": audit_extract,
+}
 """Systems whose loss and objective are audited besides the problem."""
 
 CANNOT = 2

@@ -5,8 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 import tyro
 
+from wellposed.engine.use import find_model
 from wellposed.errors import DataError
 from wellposed.metrics.catalogue import require_packages, speech_names
 from wellposed.systems.codec.coder import Coder
@@ -20,6 +22,8 @@ from wellposed.systems.enhance.evaluation import evaluate as score
 from wellposed.systems.enhance.loading import find_weights, recipe_of
 from wellposed.systems.enhance.pairs import FolderPairs, Pair
 from wellposed.systems.enhance.use import Enhancer
+from wellposed.systems.extract.evaluation import evaluate as evaluate_extract
+from wellposed.systems.extract.loading import is_extract, load_network
 
 NOISY = "noisy"
 """Stands for a model that does nothing."""
@@ -56,6 +60,8 @@ class Evaluate:
 def evaluate(arguments: list[str]) -> int:
     """Score, write the files, print the table with what was undefined and why."""
     options = tyro.cli(Evaluate, prog="wellposed evaluate", args=arguments)
+    if options.model != NOISY and is_extract(options.model):
+        return _evaluate_extract(options)
     if options.model != NOISY and is_codec(options.model):
         return _evaluate_codec(options)
     enhancer = None if options.model == NOISY else Enhancer.load(options.model)
@@ -70,6 +76,27 @@ def evaluate(arguments: list[str]) -> int:
         result.write(folder)
     print(result.text())
     if folder is not None:
+        print(f"written: {folder}/scores.csv summary.json summary.txt")
+    return 0
+
+
+def _evaluate_extract(options: Evaluate) -> int:
+    path = find_model(options.model)
+    network, recipe = load_network(path, torch.device("cpu"))
+    result = evaluate_extract(
+        network,
+        recipe,
+        options.scenes,
+        data=options.data,
+        names=options.metrics or None,
+        progress=lambda done, name: _progress(done, options.scenes, name),
+    )
+    print(result.text())
+    folder = options.out
+    if folder is None and Path(options.model).is_dir():
+        folder = Path(options.model) / "evaluation"
+    if folder is not None:
+        result.write(folder)
         print(f"written: {folder}/scores.csv summary.json summary.txt")
     return 0
 

@@ -84,9 +84,12 @@ def signal_terms(estimate: Tensor, wanted: Wanted, recipe: ExtractRecipe) -> dic
     of_absent = (~inside).any(-1) * _inverse(scenes, scenes.absent + scenes.partial)
     silence = torch.zeros_like(rest)
     leaked = soft_error_db(rest, silence, mixture * ~inside, loss.absent_floor)
-    return {
+    # The dearest term is not computed for nothing.
+    dear = {}
+    if loss.spectrum > 0:
+        dear["spectrum"] = of_present * _spectrum(speech, target, loss, scenes.rate)
+    return dear | {
         "snr": of_present * neg_snr_db(speech, target, loss.snr_cap_db),
-        "spectrum": of_present * _spectrum(speech, target, loss, scenes.rate),
         "anchor": of_present * squared_log_gain(speech, target),
         "absent": of_absent * leaked,
     }

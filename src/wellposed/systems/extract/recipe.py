@@ -17,7 +17,7 @@ from wellposed.engine.fields import (
     Speeds,
     Weight,
 )
-from wellposed.engine.recipe import Phase, Promise, Recipe, Section, Validation
+from wellposed.engine.recipe import Optimizer, Phase, Promise, Recipe, Section, Validation
 from wellposed.nn.dualpath import Block
 
 SHORTEST_ENROLMENT_S = 0.5
@@ -165,8 +165,11 @@ class Loss(Section):
     """Energy relative to the mixture at which `absent` stops by itself: -30 dB."""
     spectrum: Weight = 0.5
     """Complex spectra, uncompressed, relative to the mixture's level, where the target speaks."""
-    anchor: Weight = 1.0
-    """Squared logarithm of the target's gain inside the estimate."""
+    anchor: Weight = 10.0
+    """Squared logarithm of the target's gain inside the estimate. One gain shared by all scenes
+    settles at 0.96 with 10 and at 0.98 with 20, for estimates of 5 and of 10 dB SNR, whatever leaks
+    of absent speakers; without it at 0.71 and 0.89 (`wellposed audit extract`). 10 keeps half of
+    the 0.5 dB that the level may be off."""
     presence: Weight = 0.1
     """Cross-entropy of the presence of the whole scene, both classes alike."""
     presence_frames: Weight = 0.1
@@ -199,6 +202,8 @@ class ExtractRecipe(Recipe):
     model: Model = Model()
     scenes: Scenes = Scenes()
     loss: Loss = Loss()
+    optimizer: Optimizer = Optimizer(clip_norm=3.0)
+    """AdamW. Norms of the gradient were 0.8 to 1.1 in the first 40 steps (tiny, real speech)."""
     validation: Validation = Validation(scenes=48, criteria=BOUNDS)
     curriculum: Annotated[tuple[Phase, ...], tyro.conf.Fixed] = (BOTH,)
     """Phases after the first, by rising step. First scenes with the target alone, then all."""
