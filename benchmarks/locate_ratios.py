@@ -9,7 +9,7 @@ share is printed: below the threshold no bound of this kind holds. Rows of diffe
 same scenes at another noise, so their deviations go together. Limits of a search are knowledge that
 the bound does not have: a range that is hardly determined can be nearer than it allows.
 
-    python benchmarks/locate_ratios.py [--runs 2000] [--surface 60]
+    python benchmarks/locate_ratios.py [--runs 2000] [--surface 60] [--sources 1 2 3]
 """
 
 import argparse
@@ -140,13 +140,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=2000)
     parser.add_argument("--surface", type=int, default=60)
+    parser.add_argument("--sources", type=int, nargs="+", default=(1, 2, 3))
     options = parser.parse_args()
     torch.set_num_threads(1)
     print(f"{machine()}, torch {torch.__version__}, processor time of one thread")
-    for correlation in (0.0, 1.0):
+    for correlation in (0.0, 1.0) if options.runs else ():
         for snr_db in (0.0, 5.0, 10.0, 20.0):
             near(options.runs, snr_db, correlation)
-    for count in (1, 2, 3):
+    for count in options.sources:
         for low, high in ((5.0, 12.0), (12.0, 20.0)):
             before_surface(count, low, high, options.surface)
 

@@ -22,8 +22,9 @@ def pursue(array: Array, data: Tensor, grid: Grid, sources: int, search: Search)
     found: list[Fit] = []
     left = given
     while len(found) < sources:
-        score = (response.mH @ left).abs().square().sum(-1) / energy
-        added = grid.at(score.argmax(-1, keepdim=True))
+        # Conjugating what is left is cheap; conjugating the responses would copy them.
+        score = (left.to(response.dtype).mH @ response).abs().square().sum(-2) / energy
+        added = grid.at(score.argmax(-1, keepdim=True)).to(given.dtype.to_real())
         start = added if not found else _joined(found[-1].places, added)
         found.append(fit(array, given, start, search))
         left = given - array.response(found[-1].places) @ found[-1].amplitudes
@@ -36,8 +37,8 @@ def residuals(data: Tensor, fits: list[Fit]) -> Tensor:
 
 
 def _candidates(array: Array, grid: Grid) -> tuple[Tensor, Tensor]:
-    places = grid.places.to(array.positions.dtype)
-    response = array.response(places)
+    """Responses of the grid and their energies, in single precision: they only choose a point."""
+    response = array.to(torch.float32).response(grid.places.to(torch.float32))
     return response, response.abs().square().sum(-2)
 
 
