@@ -16,6 +16,7 @@ def slope_per_neper(gain: float) -> float:
     """Slope of the leak per neper of gain, for a mixture that passes at `gain`."""
     ln = torch.tensor(math.log(gain), dtype=torch.float64, requires_grad=True)
     soft_error_db(ln.exp() * OTHER, 0 * OTHER, OTHER).mean().backward()
+    assert ln.grad is not None
     return float(ln.grad)
 
 

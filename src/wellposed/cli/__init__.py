@@ -39,8 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # PyTorch then asks Linux for huge pages; unset, a third of a CPU training step went into page
     # faults (docs/decisions/005). It is read at the first allocation, so it must be set here.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
-    # Threads that have nothing to do sleep. Beside other work they would else spin on the cores that
-    # their own partners wait for: 20 s of sound took 128 s to enhance, now 1.2 s (decisions/013).
+    # Threads that have nothing to do sleep. Beside other work they would else spin on the cores
+    # that their own partners wait for: 20 s of sound took 128 s to enhance, now 1.2 s
+    # (docs/decisions/013).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_help())

@@ -55,8 +55,7 @@ def test_thirty_seconds_of_the_exported_step_are_those_of_torch(exported, noise)
 
 @pytest.mark.slow
 def test_the_file_says_what_is_needed_to_run_it_and_nothing_of_this_machine(exported):
-    import onnx
-
+    onnx = pytest.importorskip("onnx")
     network, path = exported
     model = onnx.load(path)
     onnx.checker.check_model(model)

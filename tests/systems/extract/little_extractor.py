@@ -3,6 +3,7 @@
 import torch
 
 from wellposed.engine.recipe import changed
+from wellposed.nn.cues import Cue
 from wellposed.systems.extract.model import Extract
 from wellposed.systems.extract.recipe import SIZES, ExtractRecipe
 
@@ -28,5 +29,6 @@ def little_network(**changes) -> Extract:
         torch.manual_seed(0)
         network = Extract(TINY.model_copy(update=changes), 8000)
         for cue in network.cues:
+            assert isinstance(cue, Cue)
             cue.film.weight.normal_(0, 0.3)
     return network.eval().requires_grad_(False)

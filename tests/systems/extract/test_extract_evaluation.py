@@ -1,6 +1,7 @@
 """Evaluation: every scene has its row, scenarios their table, enrolments are exchanged."""
 
 import json
+from typing import Any
 
 import pytest
 import torch
@@ -34,7 +35,7 @@ def test_a_network_that_knows_the_right_enrolments_shows_it_in_the_swap():
     recipe = little_recipe()
     system = ExtractSystem(recipe)
     items = [system.item("test", number) for number in range(8)]
-    network = Oracle([item["enrolment"] for item in items if item["target"].any()])
+    network: Any = Oracle([item["enrolment"] for item in items if item["target"].any()])
     names = ["si_sdr_db", "si_sdr_improvement_db", "level_error_db", "absent_attenuation_db"]
     result = evaluate(network, recipe, 8, names=names)
     assert set(result.scenarios) == {scenario.name for scenario in SCENARIOS}

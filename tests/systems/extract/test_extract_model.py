@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from wellposed.nn.cues import PresenceHead
+from wellposed.nn.cues import Cue, PresenceHead
 from wellposed.systems.extract.model import Extract
 from wellposed.systems.extract.recipe import SIZES, Model
 
@@ -14,6 +14,7 @@ def built(rate: int = 8000, **changes) -> Extract:
     network = Extract(SIZES["tiny"].model_copy(update=changes), rate).eval()
     with torch.no_grad():  # cues that start at nothing would make tests of them empty
         for cue in network.cues:
+            assert isinstance(cue, Cue)
             cue.film.weight.normal_(0, 0.1)
     return network.requires_grad_(False)
 

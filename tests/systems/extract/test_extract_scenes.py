@@ -1,15 +1,15 @@
 """Scenes: who is in them, at which ratios, with which labels; an index is all they need."""
 
 import csv
-import hashlib
 import multiprocessing
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
+from little_scenes import RECIPE, SOUNDS, list_hash, make
 
 from wellposed.data import audio
 from wellposed.data.corpus import open_corpus
@@ -21,39 +21,13 @@ from wellposed.engine.recipe import parse
 from wellposed.errors import DataError, RecipeError
 from wellposed.systems.extract.cast import Cast
 from wellposed.systems.extract.kinds import SCENARIOS, layout
-from wellposed.systems.extract.recipe import ExtractRecipe, Scenes
+from wellposed.systems.extract.recipe import ExtractRecipe
 from wellposed.systems.extract.scenes import ExtractScenes, Scene
-
-SOUNDS = SyntheticSounds(8000)
-RECIPE = Scenes(
-    rate=8000, seconds=1.0, validation_seconds=1.5, present=5, partial=1, absent=2,
-    enrol_seconds=(0.5, 3.0),
-)  # fmt: skip
-
-
-def make(sounds=SOUNDS, **changes) -> ExtractScenes:
-    return ExtractScenes(RECIPE.model_copy(update=changes), sounds, 3)
 
 
 @cache
 def some(split: str = "train", count: int = 24) -> tuple[Scene, ...]:
     return tuple(make().scene(split, index) for index in range(count))
-
-
-def bits(scene: Scene) -> str:
-    total = hashlib.sha256(repr((scene.span, sorted(scene.facts.items()))).encode())
-    for wave in (scene.mixture, scene.target, scene.interferers, scene.enrolment):
-        total.update(wave.tobytes())
-    return total.hexdigest()
-
-
-def list_hash(workers: int) -> str:
-    """Hash of the first validation scenes, rendered by so many workers."""
-    render = lambda index: bits(make().scene("valid", index))  # noqa: E731
-    if not workers:
-        return hashlib.sha256("".join(map(render, range(4))).encode()).hexdigest()
-    with ThreadPoolExecutor(workers) as pool:
-        return hashlib.sha256("".join(pool.map(render, range(4))).encode()).hexdigest()
 
 
 def test_the_validation_list_is_the_same_for_any_worker_count_and_pass_and_process():

@@ -66,7 +66,8 @@ def test_the_threshold_is_where_both_errors_are_alike_on_the_validation_list():
     system.calibrate(networks, rows)
     present, absent = presence_logits(rows.values())
     assert (len(present), len(absent)) == (5, 3)
-    assert float(networks["model"].threshold) == pytest.approx(equal_error(present, absent)[1])
+    threshold = networks["model"].get_buffer("threshold")
+    assert float(threshold) == pytest.approx(equal_error(present, absent)[1])
 
 
 def test_scores_belong_to_the_segments_of_a_scene():

@@ -7,6 +7,7 @@ whose target came out silent is labelled as one without a target.
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -49,7 +50,7 @@ class Scene:
     """`(enrolled,)`, of its own length."""
     span: tuple[int, int]
     """Outside these samples the target is exactly zero; empty where it is absent."""
-    facts: dict[str, object]
+    facts: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class _Draw:
         genders = [role.speaker.gender, *(speaker.gender for speaker in others.speakers)]
         scenario = _as_it_came_out(scenario, span, genders)
         enrolment, enrol_facts = self._enrolment(role, speed)
-        facts: dict[str, object] = {
+        facts: dict[str, Any] = {
             "scenario": scenario.name,
             "kind": scenario.kind,
             "target": role.speaker.name,
@@ -171,7 +172,7 @@ class _Draw:
             spans.append((first, first + length))
         return _Company(speakers, waves, spans)
 
-    def _enrolment(self, role: Role, speed: float) -> tuple[Wave, dict[str, object]]:
+    def _enrolment(self, role: Role, speed: float) -> tuple[Wave, dict[str, Any]]:
         """Speech of the target from elsewhere, through another microphone."""
         recipe, rng = self.recipe, self.rng
         wave = self.cast.wave(role.enrolled)
@@ -179,7 +180,7 @@ class _Draw:
         wave = self._coloured(wave, samples)
         reverberant = bool(rng.random() < recipe.enrol_room)
         noisy = bool(rng.random() < recipe.enrol_noise)
-        facts: dict[str, object] = {
+        facts: dict[str, Any] = {
             "enrolment": role.source,
             "enrol_recording": role.enrolled.recording.key.rsplit("/", 1)[-1],
             "spoken_recording": role.spoken.recording.key.rsplit("/", 1)[-1],
@@ -197,7 +198,7 @@ class _Draw:
             facts["enrol_snr_db"] = snr_db
         return _at_level(wave, float(rng.uniform(*recipe.level_dbfs))), facts
 
-    def _balanced(self, target: Wave, company: "_Company", facts: dict[str, object]) -> "_Parts":
+    def _balanced(self, target: Wave, company: "_Company", facts: dict[str, Any]) -> "_Parts":
         """Bring interferers and noise to their ratios."""
         recipe, rng = self.recipe, self.rng
         others, total = company.waves, company.waves.sum(0, dtype=np.float32)
@@ -219,7 +220,7 @@ class _Draw:
         return _Parts(target, others, noise)
 
     def _finished(
-        self, parts: "_Parts", enrolment: Wave, span: tuple[int, int], facts: dict[str, object]
+        self, parts: "_Parts", enrolment: Wave, span: tuple[int, int], facts: dict[str, Any]
     ) -> Scene:
         mixture = parts.mixture
         level = float(self.rng.uniform(*self.recipe.level_dbfs))
