@@ -14,7 +14,7 @@ from wellposed.systems.extract.recipe import SIZES
 
 
 def main() -> None:
-    """Print a line for every preset: the best of three passes, the enrolment's encoding included."""
+    """Print a line for every preset: the best of three passes, each with the enrolment."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rate", type=int, default=16000)
     parser.add_argument("--seconds", type=float, default=10.0)

@@ -3,11 +3,16 @@
 import math
 
 import pytest
+import torch
 
 from wellposed.cli.audit_extract import audit_level
 from wellposed.engine.recipe import changed
 from wellposed.errors import RecipeError
+from wellposed.guard.audit import Items
+from wellposed.guard.audit.equilibrium import Equilibrium
+from wellposed.guard.audit.terms import Objective
 from wellposed.guard.findings import Severity
+from wellposed.losses.extraction import squared_log_gain
 from wellposed.systems.extract.recipe import ExtractRecipe
 
 LITTLE = changed(
@@ -33,6 +38,26 @@ def test_the_formula_is_that_of_two_terms_alone():
     weight = audit_level(LITTLE).numbers["weight_by_formula"]
     settles = math.exp(-8.686 * LITTLE.loss.absent / (2 * weight))
     assert settles == pytest.approx(0.98, abs=1e-3)
+
+
+def test_raw_decibels_against_an_anchor_settle_where_the_formula_says():
+    """Means over the items of a class in batches of 2, a fifth of them absent: a gain of 0.850."""
+    speech, other = torch.randn(2, 4, 800, generator=torch.Generator().manual_seed(0))
+    items = {
+        "present": Items(speech, speech, share=0.8),
+        "absent": Items(other, 0 * other, share=0.2),
+    }
+
+    def of(kind):
+        if kind == "present":
+            return lambda estimate, items: {"anchor": squared_log_gain(estimate, items.reference)}
+        return lambda estimate, items: {"absent": 10 * estimate.square().mean(-1).log10()}
+
+    objective = Objective(of, {"anchor": 1.0, "absent": 0.1}, items, per="kind", batch_size=2)
+    present, absent = 1 - 0.2**2, 1 - 0.8**2
+    wanted = math.exp(-8.686 * absent * 0.1 / (2 * present))
+    assert wanted == pytest.approx(0.850, abs=1e-3)
+    assert Equilibrium(objective).settle().best == pytest.approx(wanted, rel=0.01)
 
 
 def test_an_objective_that_rewards_silence_fails():
