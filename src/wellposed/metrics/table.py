@@ -144,7 +144,9 @@ def label(name: str) -> str:
     """Title, unit and direction: `SI-SDR [dB], higher is better`."""
     entry = metric(name)
     unit = f" [{entry.unit}]" if entry.unit else ""
-    way = "0 is right" if entry.better == "none" else f"{entry.better} is better"
+    way = f"{entry.better} is better"
+    if entry.better == "none":
+        way = "0 is right" if entry.note.startswith("0 is right") else entry.note
     return f"{entry.title}{unit}, {way}"
 
 
