@@ -11,7 +11,11 @@ from torch import Tensor
 from wellposed.guard import Severity, audit_loss
 from wellposed.guard.audit import Probes
 from wellposed.losses.compressed import compressed_complex, compressed_magnitude
+from wellposed.losses.extraction import soft_error_db, squared_log_gain
 from wellposed.losses.level import level_distance
+from wellposed.losses.mel import mel_distance
+from wellposed.losses.phase import group_delay, instantaneous_frequency, phase
+from wellposed.losses.spectrum import consistency, real_imaginary
 from wellposed.losses.waveform import neg_snr_db, waveform_l1
 
 SEEDS = range(20)
@@ -24,6 +28,8 @@ CHEAP: dict[str, tuple[Loss, dict[str, Any]]] = {
     "waveform_l1": (waveform_l1, {}),
     "neg_snr_db": (neg_snr_db, {}),
     "level_distance": (level_distance, {"role": "term"}),
+    "soft_error_db": (soft_error_db, {}),
+    "squared_log_gain": (squared_log_gain, {"role": "term"}),
 }
 COSTLY: dict[str, tuple[Loss, dict[str, Any]]] = {
     "complex_l1": (reported()["complex_l1"], {}),
@@ -33,9 +39,20 @@ COSTLY: dict[str, tuple[Loss, dict[str, Any]]] = {
         compressed_magnitude,
         {"domain": "spectrum", "invariances": ("phase",)},
     ),
+    "real_imaginary": (real_imaginary, {"domain": "spectrum"}),
+    "phase": (phase, {"domain": "spectrum", "role": "term"}),
+    "group_delay": (group_delay, {"domain": "spectrum", "role": "term"}),
+    "instantaneous_frequency": (
+        instantaneous_frequency,
+        {"domain": "spectrum", "role": "term"},
+    ),
+    "consistency": (consistency, {"domain": "spectrum", "role": "term"}),
+    "mel_distance": (mel_distance, {"role": "term"}),
 }
 # The floors of these are made for unit power of the mixture.
-UNIT_LEVEL = {"level_distance", "compressed_complex", "compressed_magnitude"}
+UNIT_LEVEL = {
+    name for name, (_, declared) in COSTLY.items() if declared.get("domain") == "spectrum"
+} - {"complex_l1"} | {"level_distance"}
 
 
 def fails(name: str, seed: int) -> list[str]:
