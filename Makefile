@@ -60,7 +60,8 @@ clean: ## Remove what the other targets left behind, .venv included
 # is already in .venv is kept, whatever it is: the constraint stops pip from replacing it.
 # First try: the CPU wheel from wherever pip is configured to look. Second: PyTorch's own CPU index
 # beside PyPI; there "2.13.0" means "2.13.0+cpu" on Linux, and the plain wheel on macOS.
-# PESQ is built from source; without a C compiler everything else still works.
+# PESQ is built from source, and constriction has no wheel for some machines; without them everything
+# else still works.
 .venv/ready: pyproject.toml
 	@test -x .venv/bin/python || { \
 	  for python in python3 python3.13 python3.12 python3.11; do \
@@ -81,7 +82,7 @@ clean: ## Remove what the other targets left behind, .venv included
 	@.venv/bin/python -c 'from importlib.metadata import version as v; print("torch==" + v("torch"))' \
 	  > .venv/keep.txt
 	@.venv/bin/python -m pip install --disable-pip-version-check -q -c .venv/keep.txt \
-	    -e '.[dev,metrics]' \
-	  || { echo "make: once more without PESQ, which needs a C compiler." >&2; \
+	    -e '.[dev,metrics,codec]' \
+	  || { echo "make: once more without PESQ (needs a C compiler) and constriction." >&2; \
 	    .venv/bin/python -m pip install --disable-pip-version-check -c .venv/keep.txt -e '.[dev]'; }
 	@touch .venv/ready

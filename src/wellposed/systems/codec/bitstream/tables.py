@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -204,6 +205,4 @@ def _constriction() -> Any:
             "entropy-coded files need the package 'constriction', which is not installed. Run "
             '`pip install "wellposed[codec]"`, or encode without --entropy.'
         )
-    import constriction
-
-    return constriction
+    return import_module("constriction")
