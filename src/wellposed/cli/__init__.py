@@ -41,8 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     # Threads that have nothing to do sleep. Beside other work they would else spin on the cores
     # that their own partners wait for: 20 s of sound took 128 s to enhance, now 1.2 s
-    # (docs/decisions/013).
+    # (docs/decisions/013). One thread is as fast as two on idle cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_help())
         return 0

@@ -83,7 +83,7 @@ class Training(Section):
     device: str = "auto"
     """"cpu", "cuda", "cuda:1"; auto takes CUDA when there is one."""
     threads: Annotated[int, Field(ge=0)] = 1
-    """CPU threads of a process; 0 leaves PyTorch's choice. Bits depend on it. A step of enhance
+    """CPU threads of a process; 0 leaves OMP_NUM_THREADS. Bits depend on it. A step of enhance
     took 0.5 s with one and with two on two idle cores, and 64 s with two on busy ones."""
     workers: Annotated[int, Field(ge=1)] = 1
     """Threads that render scenes ahead; their number cannot change a scene."""
