@@ -11,7 +11,7 @@ import numpy as np
 from wellposed.metrics.table import score_pair
 from wellposed.systems.codec.coder import Coder
 from wellposed.systems.codec.concealment import FADE_FRAMES
-from wellposed.systems.codec.loading import find_weights
+from wellposed.systems.codec.loading import WEIGHTS
 from wellposed.systems.codec.lossy import Way, decoded_with_losses
 from wellposed.systems.codec.recordings import recordings
 
@@ -25,7 +25,7 @@ NAMES = ("pesq_wb", "stoi")
 
 
 def main() -> None:
-    weights = find_weights(sys.argv[1])
+    weights = WEIGHTS.find(sys.argv[1])
     data = Path(sys.argv[2]) if len(sys.argv) > 2 else None
     scenes = int(sys.argv[3]) if len(sys.argv) > 3 else 20
     coder = Coder.load(weights)

@@ -9,7 +9,7 @@ import torch
 
 from wellposed.cli import main
 from wellposed.engine.modelfile import load_model, save_model
-from wellposed.systems.enhance.loading import DEFAULT, SHIPPED
+from wellposed.systems.enhance.loading import WEIGHTS
 from wellposed.systems.enhance.model import Bsrnn
 from wellposed.systems.enhance.recipe import EnhanceRecipe, Model, Scenes
 
@@ -30,12 +30,20 @@ def made(path: Path, *, depth: int = 1, rate: int = 16000, features: int = 8) ->
 
 
 def test_the_shipped_weights_with_one_layer_changed_part_at_that_layer(tmp_path: Path, capsys):
-    tensors, card = load_model(SHIPPED / f"{DEFAULT}.safetensors")
+    tensors, card = load_model(WEIGHTS.folder / f"{WEIGHTS.default}.safetensors")
     name = "model/paths.layers.2.out.weight"
     tensors[name] = tensors[name] * 1.01
     changed = tmp_path / "changed.safetensors"
     save_model(changed, tensors, card)
-    asked = ["compare", DEFAULT, DEFAULT, str(changed), *FEW, "-o", str(tmp_path / "out")]
+    asked = [
+        "compare",
+        WEIGHTS.default,
+        WEIGHTS.default,
+        str(changed),
+        *FEW,
+        "-o",
+        str(tmp_path / "out"),
+    ]
     assert main(asked) == 0
     said = capsys.readouterr().out
     assert "equal bit for bit: every weight, every layer, every output" in said
@@ -49,7 +57,7 @@ def test_the_shipped_weights_with_one_layer_changed_part_at_that_layer(tmp_path:
     with (tmp_path / "out" / "items.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 3 * 2
-    assert all(row[DEFAULT] for row in rows)
+    assert all(row[WEIGHTS.default] for row in rows)
 
 
 def test_networks_of_another_depth_are_matched_by_what_parts_are_for(tmp_path: Path, capsys):

@@ -8,15 +8,15 @@ import pytest
 
 from wellposed.engine.modelfile import load_model
 from wellposed.metrics.speech import si_sdr_db
-from wellposed.systems.enhance.loading import DEFAULT, SHIPPED, shipped
+from wellposed.systems.enhance.loading import WEIGHTS
 from wellposed.systems.enhance.pairs import FolderPairs
 from wellposed.systems.enhance.use import Enhancer
 
 
 def test_the_default_weights_are_shipped_with_a_model_card():
-    assert DEFAULT in shipped()
-    for name in shipped():
-        card = (SHIPPED / f"{name}.md").read_text()
+    assert WEIGHTS.default in WEIGHTS.names()
+    for name in WEIGHTS.names():
+        card = (WEIGHTS.folder / f"{name}.md").read_text()
         for heading in ("## Scores", "## How it was trained", "## Data, licences", "## Limits"):
             assert heading in card
 
@@ -27,12 +27,12 @@ def test_all_weights_together_stay_under_25_megabytes():
 
 
 def test_the_weights_name_no_share_alike_data_in_their_recipe():
-    _, card = load_model(SHIPPED / f"{DEFAULT}.safetensors")
+    _, card = load_model(WEIGHTS.folder / f"{WEIGHTS.default}.safetensors")
     assert "-SA" in card["recipe"]["data"]["exclude_licences"]
 
 
 def test_the_card_holds_no_path_of_the_machine_it_was_trained_on():
-    _, card = load_model(SHIPPED / f"{DEFAULT}.safetensors")
+    _, card = load_model(WEIGHTS.folder / f"{WEIGHTS.default}.safetensors")
     recipe = card["recipe"]
     assert recipe["data"]["path"] is None
     assert "/" not in json.dumps(recipe["training"])

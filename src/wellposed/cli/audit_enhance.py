@@ -14,7 +14,7 @@ from torch import Tensor
 from wellposed.cli.audit_run import audit_run
 from wellposed.engine.recipe import changed
 from wellposed.guard.audit import Audit, Items, Probes, audit_loss, audit_objective, merged
-from wellposed.systems.enhance.loading import find_weights, load_network, recipe_of
+from wellposed.systems.enhance.loading import WEIGHTS, load_network
 from wellposed.systems.enhance.objective import TERMS, enhance_terms
 from wellposed.systems.enhance.recipe import EnhanceRecipe
 from wellposed.systems.enhance.system import Enhance
@@ -44,8 +44,8 @@ def audit_enhance(question: Question) -> Audit:
 
     Raises CheckpointError and DataError as their loaders do.
     """
-    weights = find_weights(question.model)
-    recipe = recipe_of(weights)
+    weights = WEIGHTS.find(question.model)
+    recipe = WEIGHTS.recipe_of(weights)
     path = None if question.data is None else str(question.data.resolve())
     # The weights that these were once trained from need not be here: a run is planned from scratch.
     asked = {"data.path": path, "seed": question.seed, "training.start_from": None}

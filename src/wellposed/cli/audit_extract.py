@@ -16,7 +16,6 @@ from wellposed.cli.audit_enhance import Question
 from wellposed.engine.problem import problem_of
 from wellposed.engine.recipe import changed
 from wellposed.engine.system import Item
-from wellposed.engine.use import find_model
 from wellposed.errors import RecipeError
 from wellposed.guard.audit import Audit, Items, merged
 from wellposed.guard.audit.equilibrium import Equilibrium
@@ -24,7 +23,7 @@ from wellposed.guard.audit.problem import audit_problem
 from wellposed.guard.audit.terms import Objective, Terms
 from wellposed.guard.audit.verdict import Answer, Numbers, bad
 from wellposed.guard.findings import Severity
-from wellposed.systems.extract.loading import load_network
+from wellposed.systems.extract.loading import WEIGHTS, load_network
 from wellposed.systems.extract.objective import Wanted, signal_terms
 from wellposed.systems.extract.recipe import ExtractRecipe
 from wellposed.systems.extract.system import ExtractSystem
@@ -34,7 +33,7 @@ QUALITIES_DB = (5.0, 10.0, 20.0)
 """SNR of the estimates of a target that is there: early, in the middle and late in training."""
 HELD = 0.02
 """Share by which a held level may be off: 0.18 dB."""
-WEIGHTS = (0.0, *(10 ** (k / 4) for k in range(-4, 13)))
+TRIED = (0.0, *(10 ** (k / 4) for k in range(-4, 13)))
 """Weights of the anchor that are tried: none, and 0.1 to 1000."""
 GAINS = [1.01**k for k in range(-60, 6)]
 """From 0.55 to 1.05 in steps of a percent; beyond, no level is held."""
@@ -52,7 +51,7 @@ def audit_extract(question: Question) -> Audit:
     """
     recipe = ExtractRecipe(seed=question.seed)
     if question.model is not None:
-        path = find_model(question.model)
+        path = WEIGHTS.find(question.model)
         recipe = load_network(path, torch.device("cpu"))[1]
     if question.data is not None:
         recipe = changed(recipe, {"data.path": str(question.data.resolve())}, "--data")
@@ -75,7 +74,7 @@ def audit_level(recipe: ExtractRecipe) -> Audit:
     for quality_db in QUALITIES_DB:
         settled = _settled(recipe, batches, quality_db)
         own = settled(loss.anchor)
-        needed[quality_db] = next((w for w in WEIGHTS if _held(settled(w))), math.inf)
+        needed[quality_db] = next((w for w in TRIED if _held(settled(w))), math.inf)
         numbers[f"level_at_{quality_db:g}_db"] = own
         numbers[f"weight_that_holds_at_{quality_db:g}_db"] = needed[quality_db]
         told = f"estimates of {quality_db:g} dB SNR settle at a gain of {own:.3f} "

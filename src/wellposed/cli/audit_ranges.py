@@ -19,7 +19,7 @@ from wellposed.engine.ranges_text import effects_text, ranges_report, ranges_tab
 from wellposed.engine.recipe import changed
 from wellposed.errors import RecipeError
 from wellposed.metrics.table import plain
-from wellposed.systems.enhance.loading import find_weights, load_network, recipe_of
+from wellposed.systems.enhance.loading import WEIGHTS, load_network
 from wellposed.systems.enhance.ranges import TIMES, TrainingScenes, units
 from wellposed.systems.enhance.system import Enhance
 
@@ -61,10 +61,12 @@ def audit_ranges(arguments: list[str]) -> int:
     if options.groups < 1:
         raise RecipeError(f"--groups {options.groups}: wanted at least one group of scenes")
     clamps = [Clamp.parse(text) for text in options.clamp]
-    weights = find_weights(options.model)
+    weights = WEIGHTS.find(options.model)
     network = load_network(weights, torch.device("cpu"))
     data = None if options.data is None else str(options.data.resolve())
-    recipe = changed(recipe_of(weights), {"data.path": data, "seed": options.seed}, "--data")
+    recipe = changed(
+        WEIGHTS.recipe_of(weights), {"data.path": data, "seed": options.seed}, "--data"
+    )
     _require_points(network, clamps)
     began = time.perf_counter()
     scenes = TrainingScenes(Enhance(recipe), options.groups)

@@ -13,7 +13,7 @@ from wellposed.systems.codec import files
 from wellposed.systems.codec.bitstream.tables import save_tables
 from wellposed.systems.codec.coder import Coder, Settings
 from wellposed.systems.codec.files import CODED, CUT, DECODED, PIPE, Done
-from wellposed.systems.codec.loading import find_weights, load_tables_of, tables_path
+from wellposed.systems.codec.loading import WEIGHTS, load_tables_of, tables_path
 from wellposed.systems.codec.recordings import recordings
 
 Inputs = tyro.conf.Positional[tuple[Path, ...]]
@@ -166,7 +166,7 @@ def _truncate(arguments: Sequence[str]) -> int:
         raise RecipeError("truncate: to what? Give --kbps or --stages.")
     tables = None
     if options.model is not None:
-        tables = load_tables_of(find_weights(options.model))
+        tables = load_tables_of(WEIGHTS.find(options.model))
 
     def work(source: Path, target: Path) -> Done:
         return files.truncate_file(
@@ -186,7 +186,7 @@ def _piped(done: Done) -> int:
 
 def _tables(arguments: Sequence[str]) -> int:
     options = tyro.cli(Train, prog="wellposed codec tables", args=arguments)
-    weights = find_weights(options.model)
+    weights = WEIGHTS.find(options.model)
     coder = Coder.load(options.model)
     given = recordings(weights, options.data, options.scenes, split="train")
     made = files.train_tables_of(coder, given, options.classes)

@@ -23,7 +23,7 @@ from wellposed.engine.recipe import Data, changed
 from wellposed.engine.system import Moment
 from wellposed.errors import RunError
 from wellposed.systems.enhance.evaluation import evaluate
-from wellposed.systems.enhance.loading import DEFAULT, shipped
+from wellposed.systems.enhance.loading import WEIGHTS
 from wellposed.systems.enhance.pairs import FolderPairs, scene_pairs
 from wellposed.systems.enhance.recipe import SIZES, EnhanceRecipe
 from wellposed.systems.enhance.system import Enhance
@@ -154,7 +154,7 @@ def _score(recipe: EnhanceRecipe, folder: Path, pairs: Path | None) -> None:
     loudest = max(spoken, key=lambda scene: float((scene.noisy - scene.clean).std()))
     noisy = loudest.noisy[None]
     sounds = {"noisy": noisy, "enhanced-by-this-run": enhancer(noisy, rate)}
-    if DEFAULT in shipped():
+    if WEIGHTS.default in WEIGHTS.names():
         sounds["enhanced-by-shipped-weights"] = Enhancer.load()(noisy, rate)
     sounds["clean"] = loudest.clean[None]
     for name, wave in sounds.items():

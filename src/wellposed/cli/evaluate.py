@@ -8,22 +8,21 @@ from pathlib import Path
 import torch
 import tyro
 
-from wellposed.engine.use import find_model
 from wellposed.errors import DataError
 from wellposed.metrics.catalogue import require_packages, speech_names
 from wellposed.systems.codec.coder import Coder
 from wellposed.systems.codec.evaluation import LOSSES
 from wellposed.systems.codec.evaluation import evaluate as evaluate_codec
-from wellposed.systems.codec.loading import find_weights as find_codec
-from wellposed.systems.codec.loading import is_codec
+from wellposed.systems.codec.loading import WEIGHTS as CODECS
 from wellposed.systems.codec.recordings import recordings
 from wellposed.systems.enhance.comparison import scenes_to_score
 from wellposed.systems.enhance.evaluation import evaluate as score
-from wellposed.systems.enhance.loading import find_weights, recipe_of
+from wellposed.systems.enhance.loading import WEIGHTS as ENHANCERS
 from wellposed.systems.enhance.pairs import FolderPairs, Pair
 from wellposed.systems.enhance.use import Enhancer
 from wellposed.systems.extract.evaluation import evaluate as evaluate_extract
-from wellposed.systems.extract.loading import is_extract, load_network
+from wellposed.systems.extract.loading import WEIGHTS as EXTRACTORS
+from wellposed.systems.extract.loading import load_network
 
 NOISY = "noisy"
 """Stands for a model that does nothing."""
@@ -60,9 +59,9 @@ class Evaluate:
 def evaluate(arguments: list[str]) -> int:
     """Score, write the files, print the table with what was undefined and why."""
     options = tyro.cli(Evaluate, prog="wellposed evaluate", args=arguments)
-    if options.model != NOISY and is_extract(options.model):
+    if options.model != NOISY and EXTRACTORS.holds(options.model):
         return _evaluate_extract(options)
-    if options.model != NOISY and is_codec(options.model):
+    if options.model != NOISY and CODECS.holds(options.model):
         return _evaluate_codec(options)
     enhancer = None if options.model == NOISY else Enhancer.load(options.model)
     pairs, rate = _pairs(options)
@@ -81,7 +80,7 @@ def evaluate(arguments: list[str]) -> int:
 
 
 def _evaluate_extract(options: Evaluate) -> int:
-    path = find_model(options.model)
+    path = EXTRACTORS.find(options.model)
     network, recipe = load_network(path, torch.device("cpu"))
     result = evaluate_extract(
         network,
@@ -108,7 +107,7 @@ def _evaluate_codec(options: Evaluate) -> int:
         folder = Path(options.model) / "evaluation"
     result = evaluate_codec(
         coder,
-        recordings(find_codec(options.model), options.data, options.scenes),
+        recordings(CODECS.find(options.model), options.data, options.scenes),
         stages=options.stages or None,
         losses=options.losses,
         with_opus=options.opus,
@@ -131,7 +130,7 @@ def _pairs(options: Evaluate) -> tuple[Iterable[Pair], int]:
         return pairs, next(iter(pairs)).rate
     if options.model == NOISY and data is None:
         raise DataError("evaluate noisy: give --data, a folder with clean/ and noisy/.")
-    recipe = recipe_of(find_weights(None if options.model == NOISY else options.model))
+    recipe = ENHANCERS.recipe_of(ENHANCERS.find(None if options.model == NOISY else options.model))
     return scenes_to_score(recipe, options.scenes, data), recipe.scenes.rate
 
 

@@ -10,7 +10,7 @@ import tyro
 
 from wellposed.engine.modelfile import load_model, save_model
 from wellposed.errors import RunError
-from wellposed.systems.enhance.loading import find_weights, load_network
+from wellposed.systems.enhance.loading import WEIGHTS, load_network
 from wellposed.systems.enhance.onnxfile import CHECK_S, difference, require, write_onnx
 
 
@@ -38,7 +38,7 @@ def export(arguments: list[str]) -> int:
     for path in wanted:
         if path.exists():
             raise RunError(f"{path}: exists already. Remove it, or name another file.")
-    source = find_weights(options.run)
+    source = WEIGHTS.find(options.run)
     tensors, card = load_model(source)
     _cleaned(card)
     if options.licence is not None:

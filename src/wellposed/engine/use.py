@@ -56,23 +56,6 @@ def fill(network: nn.Module, name: str, tensors: Mapping[str, Tensor], path: Pat
     network.load_state_dict(mine)
 
 
-def find_model(model: Path | str) -> Path:
-    """File of weights for a file or the folder of a run. Raises CheckpointError: there is none."""
-    path = Path(model)
-    if path.is_dir():
-        path = path / "best" / "model.safetensors"
-        if not path.is_file():
-            raise CheckpointError(
-                f"{model}: this folder has no best/model.safetensors; a run has it from its first "
-                "validation on. Give the folder of a run, or a weights file."
-            )
-    if not path.is_file():
-        raise CheckpointError(
-            f"{model}: no such weights. Give a .safetensors file, or the folder of a run."
-        )
-    return path
-
-
 def open_device(name: str) -> torch.device:
     """Device for "cpu", "cuda", "cuda:1", or "auto": CUDA when there is one.
 

@@ -1,5 +1,7 @@
 """Weights: found where they may be, refused when they are not the ones of an enhancer."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,8 +9,8 @@ import torch
 from wellposed.engine.modelfile import load_model, save_model
 from wellposed.engine.use import open_device
 from wellposed.errors import CheckpointError, RecipeError
-from wellposed.systems.enhance import loading
-from wellposed.systems.enhance.loading import find_weights, load_network
+from wellposed.systems.enhance import use
+from wellposed.systems.enhance.loading import WEIGHTS, load_network
 from wellposed.systems.enhance.use import Enhancer
 
 CPU = torch.device("cpu")
@@ -18,11 +20,11 @@ def test_a_run_folder_its_file_and_a_shipped_name_are_the_same_network(
     run_folder, noise, monkeypatch, tmp_path
 ):
     weights = run_folder / "best" / "model.safetensors"
-    (tmp_path / f"{loading.DEFAULT}.safetensors").write_bytes(weights.read_bytes())
-    monkeypatch.setattr(loading, "SHIPPED", tmp_path)
+    (tmp_path / f"{WEIGHTS.default}.safetensors").write_bytes(weights.read_bytes())
+    monkeypatch.setattr(use, "WEIGHTS", replace(WEIGHTS, folder=tmp_path))
     waveform = noise(1, 8_000)
     expected = Enhancer.load(run_folder)(waveform, 16_000)
-    for model in (str(run_folder), weights, loading.DEFAULT, None):
+    for model in (str(run_folder), weights, WEIGHTS.default, None):
         np.testing.assert_array_equal(Enhancer.load(model)(waveform, 16_000), expected)
 
 
@@ -32,17 +34,17 @@ def test_loading_leaves_the_generator_of_the_caller_alone(run_folder):
     assert torch.equal(before, torch.random.get_rng_state())
 
 
-def test_without_weights_the_message_says_how_to_get_some(monkeypatch, tmp_path):
-    monkeypatch.setattr(loading, "SHIPPED", tmp_path)
+def test_without_weights_the_message_says_how_to_get_some(tmp_path):
+    weights = replace(WEIGHTS, folder=tmp_path)
     with pytest.raises(CheckpointError, match=r"shipped: nothing.*train.*--model"):
-        find_weights(None)
+        weights.find(None)
     (tmp_path / "other.safetensors").touch()
     with pytest.raises(CheckpointError, match="shipped: other"):
-        find_weights(None)
+        weights.find(None)
     with pytest.raises(CheckpointError, match="no such weights"):
-        find_weights(tmp_path / "missing.safetensors")
+        weights.find(tmp_path / "missing.safetensors")
     with pytest.raises(CheckpointError, match=r"no best/model\.safetensors"):
-        find_weights(tmp_path)
+        weights.find(tmp_path)
 
 
 def test_weights_of_something_else_are_refused(run_folder, tmp_path):

@@ -118,5 +118,5 @@ def test_the_command_writes_the_voice_and_the_track_of_presence(weights, tmp_pat
 
 def test_weights_of_another_system_are_refused(tmp_path):
     save_model(tmp_path / "m.safetensors", {}, {"system": "enhance", "recipe": {}})
-    with pytest.raises(CheckpointError, match="Wanted: weights of an extract run"):
+    with pytest.raises(CheckpointError, match="Wanted: weights of a run of extract"):
         Extractor.load(tmp_path / "m.safetensors")

@@ -16,6 +16,7 @@ import torch
 
 from wellposed.data.audio import Waveform
 from wellposed.data.audio_stream import resampled
+from wellposed.engine.use import open_device
 from wellposed.errors import DataError
 from wellposed.systems.codec.bitstream.chunks import SILENT
 from wellposed.systems.codec.bitstream.header import Header
@@ -26,11 +27,10 @@ from wellposed.systems.codec.bitstream.writer import Writer
 from wellposed.systems.codec.concealment import Concealer, fades
 from wellposed.systems.codec.levels import Leveller, gains
 from wellposed.systems.codec.loading import (
-    find_weights,
+    WEIGHTS,
     identity,
     load_network,
     load_tables_of,
-    open_device,
 )
 from wellposed.systems.codec.model import Codec
 
@@ -78,7 +78,7 @@ class Coder:
         The level is the middle of those that the network was trained at. Raises CheckpointError
         (no such weights, damaged, of another system), RecipeError (no such device).
         """
-        path = find_weights(model)
+        path = WEIGHTS.find(model)
         network, recipe = load_network(path, open_device(device))
         low, high = recipe.scenes.level_dbfs
         return cls(

@@ -8,7 +8,7 @@ import numpy as np
 from wellposed.data.audio import SUFFIXES, Waveform, read
 from wellposed.engine.recipe import changed
 from wellposed.errors import DataError
-from wellposed.systems.codec.loading import recipe_of
+from wellposed.systems.codec.loading import WEIGHTS
 from wellposed.systems.codec.system import CodecSystem
 
 
@@ -24,7 +24,7 @@ def recordings(
     if data is not None and not (data / "manifest.csv").is_file():
         yield from _files(data / "clean" if (data / "clean").is_dir() else data)
         return
-    recipe = recipe_of(weights)
+    recipe = WEIGHTS.recipe_of(weights)
     if data is not None:
         recipe = changed(recipe, {"data.path": str(data.resolve())}, "--data")
     made = CodecSystem(recipe).scenes

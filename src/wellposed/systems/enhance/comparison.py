@@ -18,7 +18,7 @@ from wellposed.errors import DataError, RecipeError
 from wellposed.metrics.catalogue import metric
 from wellposed.metrics.parallel import Job, score_all
 from wellposed.metrics.table import label
-from wellposed.systems.enhance.loading import find_weights, load_network, recipe_of
+from wellposed.systems.enhance.loading import WEIGHTS, load_network
 from wellposed.systems.enhance.model import Bsrnn
 from wellposed.systems.enhance.pairs import Pair, scene_pairs
 from wellposed.systems.enhance.recipe import EnhanceRecipe
@@ -47,8 +47,10 @@ def contenders(names: Sequence[str]) -> list[Contender]:
         raise RecipeError(f"compare: {len(names)} model given; wanted at least two")
     made = []
     for name in names:
-        path = find_weights(name)
-        made.append(Contender(name, recipe_of(path), load_network(path, torch.device("cpu"))))
+        path = WEIGHTS.find(name)
+        made.append(
+            Contender(name, WEIGHTS.recipe_of(path), load_network(path, torch.device("cpu")))
+        )
     for each in made[1:]:
         if each.network.rate != made[0].network.rate:
             raise RecipeError(

@@ -17,7 +17,7 @@ from wellposed.data.audio import Waveform
 from wellposed.data.audio_stream import RateStream
 from wellposed.engine.use import open_device
 from wellposed.errors import CheckpointError, DataError
-from wellposed.systems.enhance.loading import find_weights, load_network
+from wellposed.systems.enhance.loading import WEIGHTS, load_network
 from wellposed.systems.enhance.model import Bsrnn
 from wellposed.systems.enhance.walk import LOOKS_AHEAD, State, Walk
 
@@ -46,7 +46,7 @@ class EnhanceStream:
         """Stream at `rate` [Hz], None for the network's own, in chunks of (channels, time).
 
         Without `channels` chunks are (time,). `model` is a network, copied as it is and where it
-        is, or as `find_weights` says. Raises CheckpointError: no such weights, damaged, or a
+        is, or as `Shelf.find` says. Raises CheckpointError: no such weights, damaged, or a
         network that is not causal; RecipeError: no such device; DataError: a rate or number of
         channels below one.
         """
@@ -181,7 +181,7 @@ def _fitted(block: Waveform, length: int) -> Waveform:
 
 
 def _loaded(model: Path | str | None, device: str) -> Bsrnn:
-    path = find_weights(model)
+    path = WEIGHTS.find(model)
     network = load_network(path, open_device(device))
     if not network.causal:
         raise CheckpointError(f"{path}: {LOOKS_AHEAD}")

@@ -22,7 +22,7 @@ from wellposed.data.given import Band, checked, finite
 from wellposed.engine.use import open_device
 from wellposed.nn.sweeps import Sweeps
 from wellposed.nn.tape import Tape
-from wellposed.systems.enhance.loading import find_weights, load_network
+from wellposed.systems.enhance.loading import WEIGHTS, load_network
 from wellposed.systems.enhance.model import Bsrnn
 
 WHOLE_S = 20.0
@@ -55,7 +55,7 @@ class Enhancer:
         Raises CheckpointError (no such weights, damaged, of another system), RecipeError (no
         such device).
         """
-        path = find_weights(model)
+        path = WEIGHTS.find(model)
         return cls(load_network(path, open_device(device)), name=str(path))
 
     def __call__(self, waveform: ArrayLike, rate: int) -> Waveform:

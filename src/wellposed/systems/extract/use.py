@@ -21,14 +21,14 @@ from torch import Tensor
 from wellposed.data.audio import Waveform
 from wellposed.data.audio_stream import resampled
 from wellposed.data.given import Band, checked, finite
-from wellposed.engine.use import find_model, open_device
+from wellposed.engine.use import open_device
 from wellposed.errors import DataError
 from wellposed.nn.cues import Cue, Enrolled
 from wellposed.nn.dualpath import Path as Layer
 from wellposed.nn.sweeps import Alone, Sweeps
 from wellposed.nn.tape import Tape
 from wellposed.systems.extract.enrolment import prepared
-from wellposed.systems.extract.loading import load_network
+from wellposed.systems.extract.loading import WEIGHTS, load_network
 from wellposed.systems.extract.model import Extract, asked
 from wellposed.systems.extract.presence import Presence, track
 
@@ -63,7 +63,7 @@ class Extractor:
         Raises CheckpointError (no such weights, damaged, of another system), RecipeError (no
         such device).
         """
-        path = find_model(model)
+        path = WEIGHTS.find(model)
         return cls(load_network(path, open_device(device))[0], name=str(path))
 
     @torch.inference_mode()
