@@ -37,14 +37,7 @@ def corpus_part(data: Data, *, quick: bool) -> Part:
     if data.path is None:
         reason = "corpus: not asked: the sound is made, not recorded"
         return Part([Answer("evidence", reason, asked=False)])
-    choice = CorpusChoice(
-        speech_kinds=data.speech_kinds,
-        noise_kinds=data.noise_kinds,
-        languages=data.languages,
-        exclude=data.exclude,
-        exclude_licences=data.exclude_licences,
-    )
-    clips = open_corpus(data.path, choice).clips
+    clips = open_corpus(data.path, CorpusChoice(**data.choice)).clips
     count = min(QUICK_FILES if quick else FILES, len(clips))
     made = sampled_census(data.path, frozenset(clip.path for clip in clips), count)
     groups = Counter((clip.kind, clip.group) for clip in clips)

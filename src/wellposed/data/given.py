@@ -1,5 +1,6 @@
 """Waveforms as a user hands them over, and what is told of them."""
 
+import math
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -10,6 +11,10 @@ from wellposed.errors import DataError
 
 MOST_CHANNELS = 64
 """More channels than this, and than samples: the array is (time, channels) by mistake."""
+
+TOO_HIGH = 1e-4
+"""Share of the power (-40 dB) beyond the lower band from which its loss is told; weaker rests are
+left by any resampler and by dither."""
 
 
 def checked(given: NDArray[np.generic], rate: int) -> Waveform:
@@ -70,6 +75,18 @@ class Band:
         for block in blocks:
             self.energy[side] += float(np.square(block, dtype=np.float64).sum()) / self.rates[side]
             yield block
+
+    def loss(self) -> str | None:
+        """Say what the lower rate has lost, if it is more than a resampler or dither leaves."""
+        share = self.share_above()
+        if share < TOO_HIGH:
+            return None
+        level_db, top_khz = 10 * math.log10(share), self.rates[1] / 2000
+        return (
+            f"input at {self.rates[0]} Hz has sound above {top_khz:g} kHz ({level_db:.0f} dB of "
+            f"its power); the output is band-limited to {top_khz:g} kHz, as these weights are "
+            "(said once)"
+        )
 
     def share_above(self) -> float:
         """Share of the power that the lower rate has lost; 0 where no rate is lowered."""

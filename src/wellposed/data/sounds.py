@@ -6,14 +6,15 @@ the cache of decoded files only saves time.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
 from wellposed.data import audio, synthetic, synthetic_noise
-from wellposed.data.corpus import Clip, Corpus
+from wellposed.data.corpus import Clip, Corpus, CorpusChoice, open_corpus
 from wellposed.data.keyed import generator
 from wellposed.data.mixing import Wave, dynamic_range_db, without_rumble
 from wellposed.data.rooms import synthetic_response
@@ -270,3 +271,20 @@ def _repeated(wave: Wave, samples: int, rng: np.random.Generator) -> Wave:
         loop[-fade:] = loop[-fade:] * ramp[::-1] + wave[:fade] * ramp
     start = int(rng.integers(len(loop)))
     return np.take(loop, np.arange(start, start + samples), mode="wrap")
+
+
+def open_sounds(
+    path: Path | None,
+    rate: int,
+    choice: Mapping[str, Any],
+    cache_mib: int,
+    minimum_range_db: float = 0.0,
+) -> SyntheticSounds | CorpusSounds:
+    """Open a corpus, or the synthesis when there is no path; `choice` as `CorpusChoice` has it.
+
+    Raises DataError as `open_corpus`.
+    """
+    if path is None:
+        return SyntheticSounds(rate)
+    corpus = open_corpus(path, CorpusChoice(**choice))
+    return CorpusSounds(corpus, rate, cache_mib, minimum_range_db)

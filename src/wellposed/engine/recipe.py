@@ -41,6 +41,11 @@ class Data(Section):
     cache_mib: Annotated[int, Field(ge=1)] = 1024
     """Memory for decoded audio [MiB]."""
 
+    @property
+    def choice(self) -> dict[str, Any]:
+        """Everything here that says which files are used, and as what."""
+        return self.model_dump(exclude={"path", "cache_mib"})
+
 
 class Optimizer(Section):
     """AdamW and the rules around a step."""

@@ -10,8 +10,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from wellposed.data import audio
-from wellposed.data.corpus import CorpusChoice, open_corpus
-from wellposed.data.sounds import CorpusSounds, Sounds, SyntheticSounds
+from wellposed.data.sounds import Sounds, open_sounds
 from wellposed.engine.recipe import Recipe, Section
 from wellposed.engine.system import Batch, Item, Moment, Networks, Player, System
 from wellposed.errors import RecipeError
@@ -90,16 +89,7 @@ class CodecSystem(System[CodecRecipe]):
     def sounds(self) -> Sounds:
         """Open the corpus, or the synthesis when no data is given."""
         data, scenes = self.recipe.data, self.recipe.scenes
-        if data.path is None:
-            return SyntheticSounds(scenes.rate)
-        choice = CorpusChoice(
-            speech_kinds=data.speech_kinds,
-            noise_kinds=data.noise_kinds,
-            languages=data.languages,
-            exclude=data.exclude,
-            exclude_licences=data.exclude_licences,
-        )
-        return CorpusSounds(open_corpus(data.path, choice), scenes.rate, data.cache_mib)
+        return open_sounds(data.path, scenes.rate, data.choice, data.cache_mib)
 
     @property
     def data_digest(self) -> str:

@@ -31,9 +31,6 @@ CHUNK_S = 10.0
 """Longer ones are swept in chunks of this length, with the same result. Measured, BSRNN-small, one
 thread, seconds per second of audio and peak of the process: 5 s 0.023 and 312 MiB, 10 s 0.019 and
 343 MiB, 30 s 0.028 and 459 MiB; 120 s at once 0.040 and 860 MiB."""
-TOO_HIGH = 1e-4
-"""Share of the power (-40 dB) beyond the model's band from which its loss is told; weaker rests
-are left by any resampler and by dither."""
 logger = logging.getLogger(__name__)
 
 
@@ -88,7 +85,7 @@ class Enhancer:
         short = count <= WHOLE_S * self.rate
         done = self._at_once(low) if short else self._swept(low, count, advance or _ignore)
         yield from resampled(done, self.rate, rate, samples)
-        self._tell_band(band, rate)
+        self._tell_band(band)
 
     def _at_once(self, blocks: Iterable[Waveform]) -> Iterator[Waveform]:
         waveform = np.concatenate(list(blocks), axis=1)
@@ -122,15 +119,10 @@ class Enhancer:
             for first in range(0, count, step):
                 yield finite(audio.read(first, min(step, count - first)).T)
 
-    def _tell_band(self, band: Band, rate: int) -> None:
-        if self._told_band or band.share_above() < TOO_HIGH:
-            return
-        self._told_band = True
-        level_db, top_khz = 10 * math.log10(band.share_above()), self.rate / 2000
-        self.notice(
-            f"input at {rate} Hz has sound above {top_khz:g} kHz ({level_db:.0f} dB of its power); "
-            f"the output is band-limited to {top_khz:g} kHz, as these weights are (said once)"
-        )
+    def _tell_band(self, band: Band) -> None:
+        if not self._told_band and (lost := band.loss()):
+            self._told_band = True
+            self.notice(lost)
 
 
 def _ignore(share: float) -> None:

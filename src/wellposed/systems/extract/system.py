@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from wellposed.data import audio
-from wellposed.data.corpus import CorpusChoice, open_corpus
-from wellposed.data.sounds import CorpusSounds, SyntheticSounds
+from wellposed.data.sounds import open_sounds
 from wellposed.data.voices import Voices
 from wellposed.engine.recipe import Recipe, Section
 from wellposed.engine.system import Batch, Item, Moment, Networks, System
@@ -61,17 +60,9 @@ class ExtractSystem(System[ExtractRecipe]):
     def voices(self) -> Voices:
         """Open the corpus, or the synthesis when no data is given."""
         data, scenes = self.recipe.data, self.recipe.scenes
-        if data.path is None:
-            return SyntheticSounds(scenes.rate)
-        choice = CorpusChoice(
-            speech_kinds=data.speech_kinds,
-            noise_kinds=data.noise_kinds,
-            languages=data.languages,
-            exclude=data.exclude,
-            exclude_licences=data.exclude_licences,
+        return open_sounds(
+            data.path, scenes.rate, data.choice, data.cache_mib, scenes.minimum_range_db
         )
-        corpus = open_corpus(data.path, choice)
-        return CorpusSounds(corpus, scenes.rate, data.cache_mib, scenes.minimum_range_db)
 
     @property
     def data_digest(self) -> str:

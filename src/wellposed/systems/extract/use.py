@@ -36,8 +36,6 @@ WHOLE_S = 20.0
 """Recordings up to this length are processed at once."""
 CHUNK_S = 10.0
 """Longer ones are swept in chunks of this length, with the same result."""
-TOO_HIGH = 1e-4
-"""Share of the power (-40 dB) beyond the network's band from which its loss is told."""
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +124,7 @@ class Extractor:
         told = advance or (lambda share: None)
         done = self._at_once(low, count) if short else self._swept(low, count, told)
         yield from resampled(done, self.rate, rate, samples)
-        self._tell_band(band, rate)
+        self._tell_band(band)
 
     def _at_once(self, blocks: Iterable[Waveform], count: int) -> Iterator[Waveform]:
         waveform = np.concatenate(list(blocks), axis=1)
@@ -198,15 +196,10 @@ class Extractor:
         grid = (stft.window / self.rate, stft.hop / self.rate, count / self.rate)
         return track(frames[0].cpu().numpy(), (logit, float(network.threshold)), grid)
 
-    def _tell_band(self, band: Band, rate: int) -> None:
-        if self._told_band or band.share_above() < TOO_HIGH:
-            return
-        self._told_band = True
-        level_db, top_khz = 10 * math.log10(band.share_above()), self.rate / 2000
-        self.notice(
-            f"input at {rate} Hz has sound above {top_khz:g} kHz ({level_db:.0f} dB of its power); "
-            f"the output is band-limited to {top_khz:g} kHz, as these weights are (said once)"
-        )
+    def _tell_band(self, band: Band) -> None:
+        if not self._told_band and (lost := band.loss()):
+            self._told_band = True
+            self.notice(lost)
 
 
 class _Told:
