@@ -54,6 +54,9 @@ class Optimizer(Section):
     """Peak rate; BSRNN for speech was trained with Adam at 1e-3 (arXiv:2212.00406)."""
     betas: tuple[float, float] = (0.9, 0.99)
     """Decay of the moments; 0.99 follows runs of a few thousand steps better than 0.999."""
+    eps: Annotated[float, Field(gt=0)] = 1e-8
+    """Added to the root of the second moment, AdamW's own default: a weight whose gradients lie
+    far below it hardly moves. The audit says which ones do."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     """Decoupled decay of matrices; norms and biases have none. 0.01 is AdamW's own default."""
     clip_norm: Annotated[float, Field(gt=0)] = 0.5
