@@ -15,10 +15,10 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from wellposed.engine.history import read_history
 from wellposed.engine.launch import prepared, start
-from wellposed.engine.measuring import Peak, plan_run
+from wellposed.engine.planning.measuring import Peak, plan_run
 from wellposed.engine.recipe import changed
+from wellposed.engine.storage.history import read_history
 from wellposed.systems.enhance.recipe import SIZES, EnhanceRecipe
 from wellposed.systems.enhance.system import Enhance
 

@@ -197,7 +197,7 @@ def test_a_planted_violation_is_named_with_its_file(
             "systems/enhance/use.py",
             "from .model import Model\nfrom ...metrics import speech",
         ),
-        ("report/page.py", "from wellposed.engine.history import read_history"),
+        ("report/page.py", "from wellposed.engine.storage.history import read_history"),
         ("cli.py", "from wellposed import __version__\nfrom wellposed.report import page"),
         ("__main__.py", "from wellposed.cli import main"),
     ],

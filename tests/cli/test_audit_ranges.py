@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from wellposed.cli import main
-from wellposed.engine.modelfile import save_model
+from wellposed.engine.storage.modelfile import save_model
 from wellposed.systems.enhance.model import Bsrnn
 from wellposed.systems.enhance.ranges import TrainingScenes, units
 from wellposed.systems.enhance.recipe import EnhanceRecipe, Model, Scenes

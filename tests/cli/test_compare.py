@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from wellposed.cli import main
-from wellposed.engine.modelfile import load_model, save_model
+from wellposed.engine.storage.modelfile import load_model, save_model
 from wellposed.systems.enhance.loading import WEIGHTS
 from wellposed.systems.enhance.model import Bsrnn
 from wellposed.systems.enhance.recipe import EnhanceRecipe, Model, Scenes

@@ -4,7 +4,7 @@ import pytest
 
 from wellposed.cli import demo, main
 from wellposed.engine.recipe import changed
-from wellposed.engine.runfolder import RunFolder
+from wellposed.engine.storage.runfolder import RunFolder
 from wellposed.systems.enhance.recipe import EnhanceRecipe
 
 

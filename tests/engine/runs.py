@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 from toy import Toy
 
-from wellposed.engine import checkpoint
-from wellposed.engine.history import read_history
 from wellposed.engine.launch import resume, start
 from wellposed.engine.randomness import seed_global
 from wellposed.engine.recipe import Recipe
-from wellposed.engine.runfolder import RunFolder
+from wellposed.engine.storage import checkpoint
+from wellposed.engine.storage.history import read_history
+from wellposed.engine.storage.runfolder import RunFolder
 from wellposed.engine.system import System
 
 TIMES = ("time_s", "items_per_s")

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from wellposed.engine.apart import Pairing, alike, linear_cka, neighbour, paired, walk_apart
-from wellposed.engine.compare import Comparison, Measure
-from wellposed.engine.versus import versus
+from wellposed.engine.inside.apart import Pairing, alike, linear_cka, neighbour, paired, walk_apart
+from wellposed.engine.inside.compare import Comparison, Measure
+from wellposed.engine.inside.versus import versus
 
 
 def net(width: int = 8, seed: int = 0) -> nn.Sequential:

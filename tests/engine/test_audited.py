@@ -7,7 +7,7 @@ import pytest
 from runs import left_by
 
 from wellposed.cli import audit_run, main
-from wellposed.engine.runfolder import RunFolder
+from wellposed.engine.storage.runfolder import RunFolder
 from wellposed.systems import SYSTEMS
 
 

@@ -11,9 +11,9 @@ import torch
 from toy import Toy, recipe
 
 from wellposed.cli import main
-from wellposed.engine.budget import Budget, Estimate, Work, often
 from wellposed.engine.launch import prepared
-from wellposed.engine.measuring import SAVES, SCENES, STEPS, plan_run
+from wellposed.engine.planning.budget import Budget, Estimate, Work, often
+from wellposed.engine.planning.measuring import SAVES, SCENES, STEPS, plan_run
 from wellposed.systems import SYSTEMS
 
 CPU = torch.device("cpu")

@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from wellposed.engine.checkpoint import latest, load, save, steps_of
+from wellposed.engine.storage.checkpoint import latest, load, save, steps_of
 from wellposed.errors import CheckpointError
 
 
@@ -131,7 +131,7 @@ KILLS = """
 import os, random, signal, sys, time
 from pathlib import Path
 import torch
-from wellposed.engine import atomic, checkpoint
+from wellposed.engine.storage import atomic, checkpoint
 
 folder = Path(sys.argv[1])
 progress, report = os.pipe()
@@ -215,7 +215,7 @@ def test_a_disk_that_fills_up_while_syncing_is_told(folder: Path, monkeypatch: p
 def test_a_disk_that_gives_back_other_bytes_keeps_the_old_generations(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("wellposed.engine.tensorfile._DIGITS", 63)
+    monkeypatch.setattr("wellposed.engine.storage.tensorfile._DIGITS", 63)
     with pytest.raises(CheckpointError, match="damaged"):
         save(folder, 300, state_at(300))
     assert sorted(steps_of(folder)) == [100, 200]

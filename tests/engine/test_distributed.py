@@ -20,13 +20,13 @@ from commands import HERE, SOURCE, Commands
 from runs import events, rows, train, weights, weights_at_start
 from toy import Duel, Toy, recipe
 
-from wellposed.engine import checkpoint
 from wellposed.engine.distributed import World, gather_rows, joined
-from wellposed.engine.history import read_history
 from wellposed.engine.launch import resume, start
-from wellposed.engine.modelfile import load_model
 from wellposed.engine.recipe import Recipe, dump
-from wellposed.engine.replay import replay
+from wellposed.engine.rehearsal.replay import replay
+from wellposed.engine.storage import checkpoint
+from wellposed.engine.storage.history import read_history
+from wellposed.engine.storage.modelfile import load_model
 from wellposed.engine.system import System
 from wellposed.errors import RecipeError
 from wellposed.systems.enhance.system import Enhance

@@ -11,8 +11,8 @@ from toy import CPU, Toy, ToyRecipe, recipe
 
 from wellposed.engine import run as running
 from wellposed.engine.distributed import World
-from wellposed.engine.history import read_history
 from wellposed.engine.launch import start
+from wellposed.engine.storage.history import read_history
 from wellposed.engine.validation import Trivial, direction, measure, scenes_hash
 from wellposed.errors import RecipeError
 from wellposed.guard import Guard
@@ -78,7 +78,7 @@ def test_the_guard_is_told_all_of_a_validation_of_the_average(tmp_path, monkeypa
 
 def load_average(run: Path) -> dict[str, torch.Tensor]:
     """The average of the weights in the newest checkpoint, with the buffers of the last step."""
-    from wellposed.engine import checkpoint
+    from wellposed.engine.storage import checkpoint
 
     _, state, _ = checkpoint.latest(run / "checkpoints")
     average = {key.removeprefix("model/"): v for key, v in state["average"]["weights"].items()}

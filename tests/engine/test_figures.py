@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from wellposed.engine.figures import clock, number, split_unit
+from wellposed.engine.telling.figures import clock, number, split_unit
 
 
 @pytest.mark.parametrize(

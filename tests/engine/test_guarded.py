@@ -10,11 +10,11 @@ from test_resume import enhance_recipe
 from toy import CPU, Duel, Toy, recipe
 
 from wellposed.engine.distributed import World
-from wellposed.engine.history import read_history
 from wellposed.engine.journal import Journal
 from wellposed.engine.launch import resume, start
 from wellposed.engine.run import Run
-from wellposed.engine.runfolder import RunFolder
+from wellposed.engine.storage.history import read_history
+from wellposed.engine.storage.runfolder import RunFolder
 from wellposed.engine.system import Moment
 from wellposed.guard import Finding, Guard, Severity, examiner
 from wellposed.guard.evidence import Evidence

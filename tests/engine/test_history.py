@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wellposed.engine.history import History, read_history
+from wellposed.engine.storage.history import History, read_history
 from wellposed.errors import RunError
 
 

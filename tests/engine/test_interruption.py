@@ -13,8 +13,8 @@ from commands import Commands, moments
 from runs import events, left_by, train
 from toy import Duel, Toy, recipe
 
-from wellposed.engine import checkpoint
 from wellposed.engine.launch import resume, start
+from wellposed.engine.storage import checkpoint
 from wellposed.errors import CheckpointError
 
 CALLS = 21_000

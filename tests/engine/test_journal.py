@@ -9,12 +9,12 @@ from runs import events, rows, train
 from toy import Toy, recipe
 
 from wellposed.engine.distributed import World
-from wellposed.engine.history import read_history
 from wellposed.engine.journal import Journal
 from wellposed.engine.launch import resume, start
 from wellposed.engine.run import Run
-from wellposed.engine.runfolder import RunFolder
 from wellposed.engine.state import Moving
+from wellposed.engine.storage.history import read_history
+from wellposed.engine.storage.runfolder import RunFolder
 from wellposed.guard import Finding, Severity
 
 

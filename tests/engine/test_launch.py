@@ -10,9 +10,9 @@ import pytest
 from runs import events, left_by, train
 from toy import Toy, recipe
 
-from wellposed.engine import checkpoint
 from wellposed.engine.launch import resume, start
-from wellposed.engine.runfolder import RunFolder
+from wellposed.engine.storage import checkpoint
+from wellposed.engine.storage.runfolder import RunFolder
 from wellposed.errors import RecipeError, RunError
 from wellposed.systems.enhance.system import Enhance
 

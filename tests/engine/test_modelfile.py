@@ -7,8 +7,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from wellposed.engine.checkpoint import load, save
-from wellposed.engine.modelfile import load_model, save_model
+from wellposed.engine.storage.checkpoint import load, save
+from wellposed.engine.storage.modelfile import load_model, save_model
 from wellposed.errors import CheckpointError
 
 WEIGHTS = {"model/a.weight": torch.arange(6.0).reshape(2, 3).T, "b": torch.ones(2).bfloat16()}

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from wellposed.engine.observe import passing
+from wellposed.engine.inside.observe import passing
 from wellposed.nn.dualpath import DualPath
 from wellposed.nn.statespace import Mamba, Mamba2
 

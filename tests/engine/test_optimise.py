@@ -10,14 +10,14 @@ from test_resume import enhance_recipe
 from toy import CPU, Duel, Toy, recipe
 
 from wellposed.dsp.stft import Stft
-from wellposed.engine import checkpoint
 from wellposed.engine.distributed import World
 from wellposed.engine.journal import Journal
 from wellposed.engine.launch import start
 from wellposed.engine.optimise import make_optimizer
 from wellposed.engine.recipe import Optimizer
 from wellposed.engine.run import Run
-from wellposed.engine.runfolder import RunFolder
+from wellposed.engine.storage import checkpoint
+from wellposed.engine.storage.runfolder import RunFolder
 from wellposed.systems.enhance import system as enhance_system
 from wellposed.systems.enhance.objective import TERMS
 from wellposed.systems.enhance.system import Enhance

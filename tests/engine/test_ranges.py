@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from wellposed.engine.clamp_effects import Trial
-from wellposed.engine.clamping import Clamp, clamped, require_points
-from wellposed.engine.distance import Distances, relative_db
-from wellposed.engine.ranges import joined, observe
-from wellposed.engine.ranges_text import effects_text, ranges_report, ranges_table
+from wellposed.engine.inside.clamp_effects import Trial
+from wellposed.engine.inside.clamping import Clamp, clamped, require_points
+from wellposed.engine.inside.distance import Distances, relative_db
+from wellposed.engine.inside.ranges import joined, observe
+from wellposed.engine.inside.ranges_text import effects_text, ranges_report, ranges_table
 from wellposed.errors import RecipeError
 from wellposed.guard.quantiles import ERROR
 from wellposed.nn.statespace import Mamba

@@ -8,8 +8,8 @@ import pytest
 from runs import events, left_by, train
 from toy import Duel, Toy, ToyRecipe, recipe
 
-from wellposed.engine import checkpoint
 from wellposed.engine.launch import resume, start
+from wellposed.engine.storage import checkpoint
 from wellposed.systems.enhance.system import Enhance
 
 PHASE = {"from_step": 5, "changes": {"scenes.noise": 0.2, "loss.square": 2.0}}

@@ -5,8 +5,8 @@ import pytest
 import torch
 from toy import Duel, Toy, recipe
 
-from wellposed.engine.resumption import Rehearsed, _bad, rehearse, resume_part, short
-from wellposed.engine.witness import flatten, named_state
+from wellposed.engine.rehearsal.resumption import Rehearsed, _bad, rehearse, resume_part, short
+from wellposed.engine.rehearsal.witness import flatten, named_state
 from wellposed.errors import RunError
 from wellposed.guard import rule_codes
 

@@ -16,12 +16,12 @@ from torch import Tensor
 from toy import Duel, Toy, recipe
 
 from wellposed.cli import main
-from wellposed.engine import checkpoint
-from wellposed.engine.history import read_history
 from wellposed.engine.launch import resume, start
-from wellposed.engine.modelfile import load_model
-from wellposed.engine.replay import replay
+from wellposed.engine.rehearsal.replay import replay
 from wellposed.engine.run import Run
+from wellposed.engine.storage import checkpoint
+from wellposed.engine.storage.history import read_history
+from wellposed.engine.storage.modelfile import load_model
 from wellposed.errors import RunError
 from wellposed.guard import load_batch
 from wellposed.nn.dualpath import DualPath

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from wellposed.engine.runfolder import RunFolder
+from wellposed.engine.storage.runfolder import RunFolder
 from wellposed.errors import RunError
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from wellposed.engine.runfolder import RunFolder
+from wellposed.engine.storage.runfolder import RunFolder
 
 with RunFolder(Path(sys.argv[1])).locked():
     print("locked", flush=True)

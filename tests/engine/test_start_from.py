@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from wellposed.engine.modelfile import save_model
+from wellposed.engine.storage.modelfile import save_model
 from wellposed.engine.use import start_from
 from wellposed.errors import CheckpointError
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wellposed.engine.terminal import Terminal, describe
+from wellposed.engine.telling.terminal import Terminal, describe
 from wellposed.errors import RunError
 
 VALUES = {

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from wellposed.engine.tree import pack, unpack
+from wellposed.engine.storage.tree import pack, unpack
 from wellposed.errors import CheckpointError
 
 DTYPES = [

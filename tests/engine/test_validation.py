@@ -10,12 +10,12 @@ import torch
 from runs import rows, train
 from toy import CPU, Toy, recipe
 
-from wellposed.engine import checkpoint
 from wellposed.engine.distributed import World
-from wellposed.engine.history import read_history
 from wellposed.engine.launch import start
-from wellposed.engine.modelfile import load_model, save_model
 from wellposed.engine.recipe import Validation
+from wellposed.engine.storage import checkpoint
+from wellposed.engine.storage.history import read_history
+from wellposed.engine.storage.modelfile import load_model, save_model
 from wellposed.engine.use import load_networks
 from wellposed.engine.validation import Rows, Selection, scenes_hash, summary, validate
 from wellposed.errors import CheckpointError

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from wellposed.engine.history import read_history
 from wellposed.engine.launch import resume, start
 from wellposed.engine.recipe import changed
-from wellposed.engine.runfolder import RunFolder
+from wellposed.engine.storage.history import read_history
+from wellposed.engine.storage.runfolder import RunFolder
 from wellposed.engine.system import Batch, Moment
 from wellposed.metrics.speech import pesq_wb
 from wellposed.systems.enhance import critic as critics
@@ -168,7 +168,7 @@ class Late:
 
 def left_by(path: Path) -> dict[str, Any]:
     """Weights, optimizers and history, without times."""
-    from wellposed.engine import checkpoint
+    from wellposed.engine.storage import checkpoint
 
     _, state, _ = checkpoint.latest(RunFolder(path).checkpoints)
     rows = [

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wellposed.engine.modelfile import load_model
+from wellposed.engine.storage.modelfile import load_model
 from wellposed.metrics.speech import si_sdr_db
 from wellposed.systems.enhance.loading import WEIGHTS
 from wellposed.systems.enhance.pairs import FolderPairs

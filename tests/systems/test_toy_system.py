@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from wellposed.cli import main
-from wellposed.engine.history import read_history
+from wellposed.engine.storage.history import read_history
 from wellposed.errors import RecipeError
 from wellposed.systems import SYSTEMS, system_type
 

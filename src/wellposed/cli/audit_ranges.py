@@ -11,11 +11,11 @@ from typing import Annotated
 import torch
 import tyro
 
-from wellposed.engine.clamp_effects import Effect, Trial
-from wellposed.engine.clamping import Clamp, require_points
-from wellposed.engine.observe import everything, passing
-from wellposed.engine.ranges import Observed, observe
-from wellposed.engine.ranges_text import effects_text, ranges_report, ranges_table
+from wellposed.engine.inside.clamp_effects import Effect, Trial
+from wellposed.engine.inside.clamping import Clamp, require_points
+from wellposed.engine.inside.observe import everything, passing
+from wellposed.engine.inside.ranges import Observed, observe
+from wellposed.engine.inside.ranges_text import effects_text, ranges_report, ranges_table
 from wellposed.engine.recipe import changed
 from wellposed.errors import RecipeError
 from wellposed.metrics.table import plain

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import torch
 
 from wellposed.cli.audit_corpus import corpus_part
-from wellposed.engine.measuring import plan_run
+from wellposed.engine.planning.measuring import plan_run
 from wellposed.engine.problem import problem_of
-from wellposed.engine.resumption import resume_part
+from wellposed.engine.rehearsal.resumption import resume_part
 from wellposed.engine.system import System
 from wellposed.errors import RunError
 from wellposed.guard.audit import Audit, merged

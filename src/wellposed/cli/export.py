@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import torch
 import tyro
 
-from wellposed.engine.modelfile import load_model, save_model
+from wellposed.engine.storage.modelfile import load_model, save_model
 from wellposed.errors import RunError
 from wellposed.systems.enhance.loading import WEIGHTS, load_network
 from wellposed.systems.enhance.onnxfile import CHECK_S, difference, require, write_onnx

@@ -6,7 +6,7 @@ from functools import partial
 from wellposed.cli.recipes import Wanted, read_arguments
 from wellposed.engine.distributed import joined
 from wellposed.engine.launch import prepared
-from wellposed.engine.measuring import STEPS, plan_run
+from wellposed.engine.planning.measuring import STEPS, plan_run
 
 FLAGS = """Flags of the recipe. Beside them: --price MONEY, --measured N, --json, --size NAME,
 --data DIR and --steps N; see `wellposed plan --help`."""

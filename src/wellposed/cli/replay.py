@@ -6,8 +6,8 @@ from pathlib import Path
 import tyro
 
 from wellposed.engine.launch import system_name
-from wellposed.engine.replay import replay as replay_step
-from wellposed.engine.runfolder import RunFolder
+from wellposed.engine.rehearsal.replay import replay as replay_step
+from wellposed.engine.storage.runfolder import RunFolder
 from wellposed.systems import system_type
 
 

@@ -12,7 +12,7 @@ from wellposed.cli.recipes import Wanted, read_arguments
 from wellposed.engine.distributed import leads
 from wellposed.engine.launch import resume as resume_run
 from wellposed.engine.launch import start, system_name
-from wellposed.engine.runfolder import RunFolder
+from wellposed.engine.storage.runfolder import RunFolder
 from wellposed.engine.system import System
 from wellposed.systems import system_type
 

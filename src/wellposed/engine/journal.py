@@ -6,11 +6,11 @@ from typing import Any
 
 from torch import Tensor
 
-from wellposed.engine.history import History
 from wellposed.engine.recipe import Recipe
-from wellposed.engine.runfolder import RunFolder
 from wellposed.engine.state import Moving
-from wellposed.engine.terminal import Terminal
+from wellposed.engine.storage.history import History
+from wellposed.engine.storage.runfolder import RunFolder
+from wellposed.engine.telling.terminal import Terminal
 
 
 class Journal:

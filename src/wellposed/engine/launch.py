@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 
 import torch
 
-from wellposed.engine import checkpoint
-from wellposed.engine.atomic import explain, replacing
 from wellposed.engine.distributed import World, joined, leads, own_device, rank_count
-from wellposed.engine.history import read_history
 from wellposed.engine.journal import Journal
 from wellposed.engine.recipe import Recipe, changed, differences, dump, load, parse, read_yaml
 from wellposed.engine.run import Run
-from wellposed.engine.runfolder import RunFolder
 from wellposed.engine.stopping import StopRequest, stop_on_signal
+from wellposed.engine.storage import checkpoint
+from wellposed.engine.storage.atomic import explain, replacing
+from wellposed.engine.storage.history import read_history
+from wellposed.engine.storage.runfolder import RunFolder
 from wellposed.engine.system import System
 from wellposed.engine.use import load_networks
 from wellposed.engine.validation import direction, scenes_hash

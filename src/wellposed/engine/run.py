@@ -13,19 +13,19 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from wellposed.engine import checkpoint
 from wellposed.engine.average import WeightAverage
 from wellposed.engine.batches import Batches
 from wellposed.engine.distributed import World, forget_gathered, whole, wrap
 from wellposed.engine.examination import examine
 from wellposed.engine.intent import plan_of
 from wellposed.engine.journal import Journal
-from wellposed.engine.modelfile import save_model
 from wellposed.engine.optimise import Stepper, make_optimizer
 from wellposed.engine.randomness import seed_global
-from wellposed.engine.runfolder import RunFolder
 from wellposed.engine.state import Moving
 from wellposed.engine.stopping import StopRequest
+from wellposed.engine.storage import checkpoint
+from wellposed.engine.storage.modelfile import save_model
+from wellposed.engine.storage.runfolder import RunFolder
 from wellposed.engine.system import Batch, System
 from wellposed.engine.use import start_from
 from wellposed.engine.validation import (

@@ -12,8 +12,8 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import nn
 
-from wellposed.engine.modelfile import load_model
 from wellposed.engine.recipe import Recipe, parse
+from wellposed.engine.storage.modelfile import load_model
 from wellposed.engine.use import fill
 from wellposed.errors import CheckpointError, RecipeError
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from wellposed.engine.modelfile import load_model
+from wellposed.engine.storage.modelfile import load_model
 from wellposed.engine.system import System
 from wellposed.errors import CheckpointError, RecipeError
 

@@ -10,9 +10,9 @@ import torch
 from wellposed.engine.distributed import World
 from wellposed.engine.journal import Journal
 from wellposed.engine.run import Run
-from wellposed.engine.runfolder import RunFolder
 from wellposed.engine.state import Moving
 from wellposed.engine.stopping import StopRequest
+from wellposed.engine.storage.runfolder import RunFolder
 from wellposed.errors import RunError
 from wellposed.faults.fault import Fault
 from wellposed.faults.hosts import host

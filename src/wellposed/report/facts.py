@@ -15,7 +15,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from wellposed.engine.history import read_history
+from wellposed.engine.storage.history import read_history
 from wellposed.errors import RunError
 from wellposed.guard.findings import Finding
 from wellposed.report.wording import count

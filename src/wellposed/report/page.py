@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from wellposed.engine.atomic import replacing
+from wellposed.engine.storage.atomic import replacing
 from wellposed.report.audit import audit_section
 from wellposed.report.curves import curves_section
 from wellposed.report.examples import examples_section

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from wellposed.engine.modelfile import save_model
+from wellposed.engine.storage.modelfile import save_model
 from wellposed.systems.codec.coder import Coder
 from wellposed.systems.codec.model import Codec
 from wellposed.systems.codec.recipe import CodecRecipe, Model, Scenes

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from wellposed.engine import checkpoint
-from wellposed.engine.history import read_history
 from wellposed.engine.launch import resume, start
 from wellposed.engine.recipe import changed
-from wellposed.engine.runfolder import RunFolder
+from wellposed.engine.storage import checkpoint
+from wellposed.engine.storage.history import read_history
+from wellposed.engine.storage.runfolder import RunFolder
 from wellposed.engine.system import Moment
 from wellposed.errors import RecipeError
 from wellposed.systems import system_type

@@ -8,7 +8,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from wellposed.engine.modelfile import save_model
+from wellposed.engine.storage.modelfile import save_model
 from wellposed.systems.enhance.model import Bsrnn
 from wellposed.systems.enhance.recipe import EnhanceRecipe, Model
 from wellposed.systems.enhance.use import Enhancer

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from wellposed.engine.modelfile import load_model, save_model
+from wellposed.engine.storage.modelfile import load_model, save_model
 from wellposed.engine.use import open_device
 from wellposed.errors import CheckpointError, RecipeError
 from wellposed.systems.enhance import use

@@ -12,7 +12,7 @@ import torch
 
 from wellposed import __version__
 from wellposed.cli import main
-from wellposed.engine.modelfile import load_model
+from wellposed.engine.storage.modelfile import load_model
 from wellposed.errors import CheckpointError, RunError
 from wellposed.nn.dualpath import BLOCKS
 from wellposed.systems.enhance.model import Bsrnn

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from wellposed.data.audio import read
-from wellposed.engine.modelfile import save_model
+from wellposed.engine.storage.modelfile import save_model
 from wellposed.errors import CheckpointError, DataError
 from wellposed.nn.dualpath import BLOCKS
 from wellposed.systems.enhance.model import Bsrnn

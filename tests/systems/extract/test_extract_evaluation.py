@@ -8,7 +8,7 @@ import torch
 from little_extractor import little_network, little_recipe
 
 from wellposed.cli import main
-from wellposed.engine.modelfile import save_model
+from wellposed.engine.storage.modelfile import save_model
 from wellposed.errors import DataError
 from wellposed.systems.extract.evaluation import evaluate
 from wellposed.systems.extract.kinds import SCENARIOS

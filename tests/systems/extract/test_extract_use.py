@@ -8,7 +8,7 @@ from little_extractor import little_network, little_recipe
 
 from wellposed.cli import main
 from wellposed.data import audio
-from wellposed.engine.modelfile import save_model
+from wellposed.engine.storage.modelfile import save_model
 from wellposed.errors import CheckpointError, DataError
 from wellposed.systems.extract import use
 from wellposed.systems.extract.enrolment import clipped_share, prepared

@@ -16,7 +16,7 @@ from wellposed.data.audio import Waveform, blocks, inspect
 from wellposed.data.audio_stream import Sink, writing
 from wellposed.data.targets import Naming, plan
 from wellposed.data.wav_stream import WavInput, WavOutput
-from wellposed.engine.atomic import replacing
+from wellposed.engine.storage.atomic import replacing
 from wellposed.errors import DataError, WellposedError
 from wellposed.metrics.rate import actual_kbps
 from wellposed.systems.codec.bitstream.chunks import END_SIZE, SIZE

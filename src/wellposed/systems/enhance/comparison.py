@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from wellposed.data.audio import resample
-from wellposed.engine.apart import paired, walk_apart
-from wellposed.engine.compare import Comparison, Measure
-from wellposed.engine.observe import WHOLE
+from wellposed.engine.inside.apart import paired, walk_apart
+from wellposed.engine.inside.compare import Comparison, Measure
+from wellposed.engine.inside.observe import WHOLE
 from wellposed.engine.recipe import changed
 from wellposed.errors import DataError, RecipeError
 from wellposed.metrics.catalogue import metric

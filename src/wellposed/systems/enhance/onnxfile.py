@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from wellposed import __version__
-from wellposed.engine.atomic import explain, replacing
+from wellposed.engine.storage.atomic import explain, replacing
 from wellposed.errors import RunError
 from wellposed.nn.statespace import Mamba
 from wellposed.systems.enhance.model import Bsrnn

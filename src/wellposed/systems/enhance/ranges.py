@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from wellposed.dsp.levels import POWER_FLOOR
-from wellposed.engine.ranges import Group, Unit, joined
+from wellposed.engine.inside.ranges import Group, Unit, joined
 from wellposed.metrics.table import score_pair
 from wellposed.systems.enhance.objective import enhance_terms, terms_of
 from wellposed.systems.enhance.system import Enhance

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from wellposed.engine.atomic import replacing
+from wellposed.engine.storage.atomic import replacing
 
 
 @dataclass(frozen=True)

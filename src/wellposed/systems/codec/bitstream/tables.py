@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from wellposed.engine.modelfile import load_model, save_model
+from wellposed.engine.storage.modelfile import load_model, save_model
 from wellposed.errors import CheckpointError, RunError
 from wellposed.systems.codec.bitstream.layers import ABSENT, Codes, Depth
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from wellposed.engine.run import Run
-from wellposed.engine.tensorfile import as_bytes
+from wellposed.engine.storage.tensorfile import as_bytes
 
 DEPTH = 5
 """Objects within objects that are followed."""

@@ -4,9 +4,9 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from wellposed.engine.clamp_effects import Effect
-from wellposed.engine.figures import number
-from wellposed.engine.ranges import FAR, SHARES, Observed, PointRange
+from wellposed.engine.inside.clamp_effects import Effect
+from wellposed.engine.inside.ranges import FAR, SHARES, Observed, PointRange
+from wellposed.engine.telling.figures import number
 from wellposed.guard.quantiles import ERROR
 from wellposed.intervals import FEW, Interval
 

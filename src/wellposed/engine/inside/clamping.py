@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 import torch
 from torch import Tensor, nn
 
-from wellposed.engine.observe import everything, passing
+from wellposed.engine.inside.observe import everything, passing
 from wellposed.errors import RecipeError
 
 

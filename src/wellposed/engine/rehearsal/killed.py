@@ -1,6 +1,6 @@
 """A process of its own that takes a few steps of a run, and may be killed in the middle of one.
 
-    python -m wellposed.engine.killed REQUEST.json
+    python -m wellposed.engine.rehearsal.killed REQUEST.json
 
 It is started by `resumption`. Before a given step it writes down the whole state of the run; in a
 given step, with gradients made and weights not yet moved, it ends itself by SIGKILL: nothing is
@@ -17,8 +17,8 @@ from pathlib import Path
 
 from wellposed.engine.launch import resume, start
 from wellposed.engine.recipe import load
+from wellposed.engine.rehearsal.witness import parameter_names, witness
 from wellposed.engine.run import Run
-from wellposed.engine.witness import parameter_names, witness
 
 
 @dataclass(frozen=True)

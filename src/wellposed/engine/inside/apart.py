@@ -14,8 +14,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from wellposed.engine.distance import Distances, relative_db
-from wellposed.engine.observe import WHOLE, passing
+from wellposed.engine.inside.distance import Distances, relative_db
+from wellposed.engine.inside.observe import WHOLE, passing
 
 Points = dict[str, Tensor]
 

@@ -17,13 +17,13 @@ from typing import Any
 
 import torch
 
-from wellposed.engine import checkpoint
-from wellposed.engine.budget import Budget, Estimate, Work, often, split_by
 from wellposed.engine.distributed import World
 from wellposed.engine.journal import Journal
+from wellposed.engine.planning.budget import Budget, Estimate, Work, often, split_by
 from wellposed.engine.recipe import Recipe, changed
 from wellposed.engine.run import Run
-from wellposed.engine.runfolder import RunFolder
+from wellposed.engine.storage import checkpoint
+from wellposed.engine.storage.runfolder import RunFolder
 from wellposed.engine.system import System
 from wellposed.engine.validation import AGAIN, resting, summary
 

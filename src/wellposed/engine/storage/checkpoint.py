@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wellposed.engine.atomic import explain, sync_folder
-from wellposed.engine.tensorfile import read_tensors, write_tensors
-from wellposed.engine.tree import pack, unpack
+from wellposed.engine.storage.atomic import explain, sync_folder
+from wellposed.engine.storage.tensorfile import read_tensors, write_tensors
+from wellposed.engine.storage.tree import pack, unpack
 from wellposed.errors import CheckpointError
 
 FORMAT = "wellposed-checkpoint/1"

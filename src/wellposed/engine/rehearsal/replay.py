@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from wellposed.engine import checkpoint
 from wellposed.engine.distributed import World
 from wellposed.engine.journal import Journal
 from wellposed.engine.recipe import load
 from wellposed.engine.run import Run
-from wellposed.engine.runfolder import RunFolder
+from wellposed.engine.storage import checkpoint
+from wellposed.engine.storage.runfolder import RunFolder
 from wellposed.engine.system import Batch, System
 from wellposed.errors import RunError
 from wellposed.guard import Alarm, Finding, load_batch

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from wellposed.engine.tensorfile import NATIVE, as_bytes
+from wellposed.engine.storage.tensorfile import NATIVE, as_bytes
 from wellposed.errors import CheckpointError
 
 # A dict with one of these keys stands for what JSON cannot say; see `_Packer.value`.

@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from wellposed.engine.atomic import explain, replacing
+from wellposed.engine.storage.atomic import explain, replacing
 from wellposed.errors import CheckpointError
 
 NATIVE = {

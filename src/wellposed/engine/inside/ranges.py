@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wellposed.engine.clamping import Bites, Clamp
-from wellposed.engine.observe import everything, passing
+from wellposed.engine.inside.clamping import Bites, Clamp
+from wellposed.engine.inside.observe import everything, passing
 from wellposed.guard.quantiles import ERROR, Sketch
 from wellposed.intervals import Interval, mean_interval
 

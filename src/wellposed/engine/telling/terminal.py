@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
-from wellposed.engine.atomic import explain
-from wellposed.engine.figures import clock, number, split_unit
-from wellposed.engine.liveline import LiveLine
+from wellposed.engine.storage.atomic import explain
+from wellposed.engine.telling.figures import clock, number, split_unit
+from wellposed.engine.telling.liveline import LiveLine
 from wellposed.errors import RunError
 
 _RATE = "items_per_s"

@@ -10,8 +10,8 @@ from typing import Any
 
 from torch import Tensor
 
-from wellposed.engine.tensorfile import NATIVE, read_tensors, write_tensors
-from wellposed.engine.tree import pack, unpack
+from wellposed.engine.storage.tensorfile import NATIVE, read_tensors, write_tensors
+from wellposed.engine.storage.tree import pack, unpack
 from wellposed.errors import CheckpointError
 
 FORMAT = "wellposed-model/1"

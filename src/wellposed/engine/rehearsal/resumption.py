@@ -16,13 +16,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from wellposed.engine import checkpoint
-from wellposed.engine.history import read_history
-from wellposed.engine.killed import Request
 from wellposed.engine.recipe import Recipe, changed, dump
-from wellposed.engine.runfolder import RunFolder
+from wellposed.engine.rehearsal.killed import Request
+from wellposed.engine.rehearsal.witness import flatten, named_state
+from wellposed.engine.storage import checkpoint
+from wellposed.engine.storage.history import read_history
+from wellposed.engine.storage.runfolder import RunFolder
 from wellposed.engine.system import System
-from wellposed.engine.witness import flatten, named_state
 from wellposed.errors import RunError
 from wellposed.guard.audit.verdict import Answer, Part, bad
 from wellposed.guard.findings import Severity
@@ -189,7 +189,7 @@ class _Stage:
         environment = {k: v for k, v in os.environ.items() if k not in alone}
         environment["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
         done = subprocess.run(
-            [sys.executable, "-m", "wellposed.engine.killed", str(file)],
+            [sys.executable, "-m", "wellposed.engine.rehearsal.killed", str(file)],
             env=environment,
             capture_output=True,
             text=True,

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wellposed.engine.apart import Apart, Layer
-from wellposed.engine.figures import number
-from wellposed.engine.ranges_text import columns
-from wellposed.engine.versus import Better, Scores, Versus, versus
+from wellposed.engine.inside.apart import Apart, Layer
+from wellposed.engine.inside.ranges_text import columns
+from wellposed.engine.inside.versus import Better, Scores, Versus, versus
+from wellposed.engine.telling.figures import number
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 

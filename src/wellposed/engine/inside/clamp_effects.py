@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wellposed.engine.clamping import Bites, Clamp, clamped
-from wellposed.engine.distance import Distances, distances
-from wellposed.engine.ranges import Group, Observed
+from wellposed.engine.inside.clamping import Bites, Clamp, clamped
+from wellposed.engine.inside.distance import Distances, distances
+from wellposed.engine.inside.ranges import Group, Observed
 from wellposed.intervals import Interval, paired_interval
 
 Figures = Mapping[str, Sequence[float | None]]

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from wellposed.engine.atomic import explain, replacing
+from wellposed.engine.storage.atomic import explain, replacing
 from wellposed.errors import RunError
 
 _SPOKEN = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}

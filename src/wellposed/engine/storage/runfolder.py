@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from wellposed.engine.atomic import TEMPORARY, explain
+from wellposed.engine.storage.atomic import TEMPORARY, explain
 from wellposed.errors import RunError
 
 RUNS = Path("runs")

@@ -1,0 +1,1 @@
+"""Looking inside networks: what passes through, where two part, what a clamp would do."""

@@ -1,0 +1,1 @@
+"""What a run says on a terminal and in its log."""
