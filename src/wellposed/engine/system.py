@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 import torch
 from torch import Tensor, nn
 
+from wellposed.engine.interventions.intervention import Intervention
 from wellposed.engine.recipe import Recipe, Section
 
 R = TypeVar("R", bound=Recipe)
@@ -190,6 +191,13 @@ class System(ABC, Generic[R]):
         path of use, yardsticks, trivial outputs. What is left out is not asked.
         """
         return {}
+
+    def interventions(self) -> list[Intervention]:
+        """What only this system knows how to change of a run, for `wellposed explain` to try.
+
+        Such as a quantizer that is gone round, or another form of a term.
+        """
+        return []
 
     def collate(self, items: Sequence[Item]) -> Batch:
         """Stack items along a new first axis."""
