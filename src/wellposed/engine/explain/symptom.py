@@ -58,4 +58,5 @@ class Symptom:
     @classmethod
     def from_json(cls, tree: Mapping[str, Any]) -> "Symptom":
         """What `to_json` wrote."""
-        return cls(**{**tree, "codes": tuple(tree["codes"])})
+        fields: dict[str, Any] = {**tree, "codes": tuple(tree["codes"])}
+        return cls(**fields)
