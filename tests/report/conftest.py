@@ -1,12 +1,19 @@
 """A small run folder with known contents, made anew for each test."""
 
 import json
+import shutil
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from chromium import PROGRAMS, Browser
 
 RATE = 16000
 RECIPE = "system: enhance\ntraining:\n  steps: 400\nvalidation:\n  select: pesq_wb\n"
@@ -70,3 +77,14 @@ def run_folder(tmp_path: Path) -> Path:
     (run / "environment.json").write_text(json.dumps({"python": "3.11", "torch": {"version": "2"}}))
     write_example(run / "examples" / "01-tone")
     return run
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A running Chromium; the test is skipped where there is none."""
+    program = next((path for name in PROGRAMS if (path := shutil.which(name))), None)
+    if program is None:
+        pytest.skip("no Chromium on this machine, so the page is not opened in a browser")
+    browser = Browser(program, tmp_path_factory.mktemp("profile"))
+    yield browser
+    browser.close()

@@ -140,7 +140,7 @@ def test_a_run_without_steps_says_so(run_folder: Path) -> None:
     text = read(run_folder).text
     assert "The history is empty, no step has been recorded yet" in text
     assert "The history has no values to draw yet." in text
-    assert "This run folder has no examples to listen to." in text
+    assert "This run folder has no examples to show." in text
     assert "no finding of the guard is on record" in text
     assert "examples/ (sounds before and after)" in text
     assert "environment.json (versions and machine)" in text
@@ -176,7 +176,7 @@ def test_examples_beyond_the_budget_are_named_instead_of_embedded(run_folder: Pa
     one = examples_section((first,), LARGEST_PAGE)
     html = examples_section((first, second), len(one))
     assert html.count("<audio") == 3
-    assert "listen in examples/: 02-tone." in html
+    assert "look in examples/: 02-tone." in html
 
 
 def test_a_page_of_a_long_run_stays_under_its_limit(run_folder: Path) -> None:

@@ -168,7 +168,11 @@ class System(ABC, Generic[R]):
 
     @abstractmethod
     def show_examples(self, networks: Networks, folder: Path) -> None:
-        """Write a few validation scenes with estimates below `folder`, for the report."""
+        """Write a few validation scenes with estimates below `folder`, for the report.
+
+        A folder each: sounds as `noisy.flac`, `estimate.flac`, `clean.flac` with scores.json, or
+        maps, curves and pictures as an exhibit (`wellposed.engine.telling.exhibit`), or both.
+        """
 
     @property
     def silent_targets(self) -> float:

@@ -1,13 +1,14 @@
-"""The section of sounds: players, spectrograms and scores of each example."""
+"""The section of examples: players, spectrograms and scores, or what else a system shows."""
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from wellposed.errors import DataError
 from wellposed.report import sound
 from wellposed.report.charts import name_of
+from wellposed.report.exhibits import exhibit_parts
 from wellposed.report.facts import number
 from wellposed.report.markup import tag, text
 from wellposed.report.sound import TITLES, Decibels, Sound
@@ -17,10 +18,11 @@ from wellposed.report.wording import quantity
 def examples_section(folders: tuple[Path, ...], budget: int) -> str:
     """Examples in their order as long as they fit into `budget` bytes; the rest is named."""
     if not folders:
-        return tag("p", "This run folder has no examples to listen to.", class_="lead")
+        return tag("p", "This run folder has no examples to show.", class_="lead")
     lead = "All sounds play at the level they have in the file. Start another one while one plays: "
     lead += "it goes on at the same place. A click into a spectrogram moves there."
-    parts = [tag("p", text(lead), class_="lead quiet")]
+    heard = any(True for folder in folders for _ in folder.glob("*.flac"))
+    parts = [tag("p", text(lead), class_="lead quiet")] if heard else []
     left = []
     for i, folder in enumerate(folders, 1):
         html = _example(i, folder)
@@ -30,31 +32,42 @@ def examples_section(folders: tuple[Path, ...], budget: int) -> str:
         budget -= len(html)
         parts.append(html)
     if left:
-        note = f"Not embedded, to keep the page small; listen in examples/: {', '.join(left)}."
+        note = f"Not embedded, to keep the page small; look in examples/: {', '.join(left)}."
         parts.append(tag("p", text(note), class_="quiet"))
     return "".join(parts)
 
 
 def _example(i: int, folder: Path) -> str:
-    title = tag("h3", text(folder.name))
     try:
         sounds = sound.read_sounds(folder)
+        title, shown = exhibit_parts(folder, f"exhibit-{i}")
     except DataError as error:
-        return tag("article", title + tag("p", text(error)), class_="example")
+        content = tag("h3", text(folder.name)) + tag("p", text(error))
+        return tag("article", content, class_="example")
+    parts = [tag("h3", text(title or folder.name)), shown]
+    if sounds or not shown:
+        parts += _heard(folder, sounds)
+    return tag("article", "".join(parts), class_="example", id=f"example-{i}")
+
+
+def _heard(folder: Path, sounds: list[Sound]) -> Iterator[str]:
+    """The sounds of an example, and what is not there."""
     scores, trouble = _scores(folder / "scores.json")
-    parts = [title, *([tag("p", text(trouble), class_="quiet")] if trouble else [])]
+    if trouble:
+        yield tag("p", text(trouble), class_="quiet")
     absent = [name.lower() for role, name in TITLES.items() if role not in {s.role for s in sounds}]
     if absent:
-        parts.append(tag("p", text(f"Not in this folder: {', '.join(absent)}."), class_="quiet"))
-    if sounds:
-        pictures = [sound.power_db(each) for each in sounds]
-        low, high = sound.shared_range(pictures)
-        tracks = [
-            _track(each, picture, (low, high), scores.get(each.role, {}))
-            for each, picture in zip(sounds, pictures, strict=True)
-        ]
-        parts += [tag("div", "".join(tracks), class_="tracks"), _scale(low, high)]
-    return tag("article", "".join(parts), class_="example", id=f"example-{i}")
+        yield tag("p", text(f"Not in this folder: {', '.join(absent)}."), class_="quiet")
+    if not sounds:
+        return
+    pictures = [sound.power_db(each) for each in sounds]
+    low, high = sound.shared_range(pictures)
+    tracks = [
+        _track(each, picture, (low, high), scores.get(each.role, {}))
+        for each, picture in zip(sounds, pictures, strict=True)
+    ]
+    yield tag("div", "".join(tracks), class_="tracks")
+    yield _scale(low, high)
 
 
 def _track(

@@ -54,7 +54,9 @@ def _clean(element: ElementTree.Element, ids: dict[str, str]) -> None:
     elif gid == "not-finite":
         element.set("class", gid)
     target = element.attrib.pop(XLINK, None)
-    if target is not None:
+    if target is not None and target.startswith("data:"):
+        element.set("href", target)  # a raster inside the drawing
+    elif target is not None:
         element.set("href", f"#{ids.get(target[1:], target[1:])}")
         if element.tag == f"{{{SVG}}}a":  # the same links stand in the text, once, for the keyboard
             element.set("tabindex", "-1")
