@@ -8,8 +8,8 @@ from typing import Annotated
 import torch
 import tyro
 
+from wellposed.data.pcm import PcmFormat, pass_pcm
 from wellposed.systems.enhance.files import enhance_paths
-from wellposed.systems.enhance.pcm import PcmFormat, enhance_pcm
 from wellposed.systems.enhance.stream import EnhanceStream
 
 
@@ -72,7 +72,7 @@ def _stream(options: Enhance) -> int:
     torch.set_num_threads(1)
     stream = EnhanceStream(options.model, options.rate, options.channels, device=options.device)
     with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as source:
-        passed = enhance_pcm(stream, source, sys.stdout.buffer, options.format)
+        passed = pass_pcm(stream, source, sys.stdout.buffer, options.format)
     for note in passed.notes():
         print(f"wellposed enhance: note: {note}", file=sys.stderr)
     return 0

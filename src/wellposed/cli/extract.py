@@ -5,21 +5,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import torch
 import tyro
 
+from wellposed.data.pcm import PcmFormat, pass_pcm
 from wellposed.systems.extract.files import enrol_files, extract_file
+from wellposed.systems.extract.stream import ExtractStream
 from wellposed.systems.extract.use import Extractor
 
 
 @dataclass
 class Extract:
-    """Keep what one speaker says, at its level, and silence where that speaker is not there."""
+    """Keep what one speaker says, at its level, and silence where that speaker is not there.
 
-    mixture: tyro.conf.Positional[Path]
+    With --stream: from raw PCM on standard input, to raw PCM on standard output.
+    """
+
+    mixture: tyro.conf.Positional[Path | None] = None
     """Audio file: any rate, any number of channels, any length."""
-    enrol: tuple[Path, ...]
+    enrol: tuple[Path, ...] = ()
     """One recording or several of the wanted speaker, 0.5 to 10 s each, nobody else in them."""
-    model: str
+    model: str = ""
     """Folder of a run, or weights file."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
     """File to write; without it NAME-extracted beside the mixture."""
@@ -29,16 +35,50 @@ class Extract:
     """cpu, cuda, cuda:1, or auto."""
     overwrite: bool = False
     """Replace outputs that exist."""
+    stream: bool = False
+    """Extract from standard input to standard output as it comes; needs a causal model."""
+    rate: int | None = None
+    """Sample rate of the stream [Hz]; without it that of the model."""
+    channels: int = 1
+    """Interleaved channels of the stream."""
+    format: PcmFormat = "s16le"
+    """Samples of the stream."""
 
 
 def extract(arguments: list[str]) -> int:
-    """Extract from one file; errors are told by the command line."""
+    """Extract from one file or a stream; 2 for options that clash. Errors: the command line."""
     options = tyro.cli(Extract, prog="wellposed extract", args=arguments)
-    source = options.mixture
-    target = options.output or source.with_stem(f"{source.stem}-extracted")
+    clash = _clash(options)
+    if clash:
+        print(f"wellposed extract: {clash}", file=sys.stderr)
+        return 2
     extractor = Extractor.load(options.model, options.device)
     extractor.notice = lambda text: print(f"note: {text}", file=sys.stderr)
     enrol_files(extractor, options.enrol)
+    return _stream(options, extractor) if options.stream else _file(options, extractor)
+
+
+def _clash(options: Extract) -> str | None:
+    files = (options.mixture, options.output, options.presence)
+    if not options.model:
+        return "--model: name the folder of a run, or a weights file"
+    if not options.enrol:
+        return "--enrol: name at least one recording of the wanted speaker"
+    if options.stream and (any(files) or options.overwrite):
+        return "--stream goes from standard input to standard output: name no files with it"
+    if not options.stream and (options.rate, options.channels, options.format) != (
+        None, 1, "s16le",
+    ):  # fmt: skip
+        return "--rate, --channels and --format describe a stream; files say so themselves"
+    if not options.stream and options.mixture is None:
+        return "name the file with the mixture, or give --stream"
+    return None
+
+
+def _file(options: Extract, extractor: Extractor) -> int:
+    source = options.mixture
+    assert source is not None
+    target = options.output or source.with_stem(f"{source.stem}-extracted")
     info = extract_file(
         extractor, source, target, presence=options.presence, overwrite=options.overwrite
     )
@@ -47,4 +87,15 @@ def extract(arguments: list[str]) -> int:
         where = f"channel {number}: " if info.channels > 1 else ""
         said = "present" if each.present else "absent"
         print(f"{where}speaker {said}, speaking in {each.speaking_share:.0%} of the time")
+    return 0
+
+
+def _stream(options: Extract, extractor: Extractor) -> int:
+    # A frame is too little work to share: two threads only wait for each other.
+    torch.set_num_threads(1)
+    stream = ExtractStream(extractor, options.rate, options.channels)
+    with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as source:
+        passed = pass_pcm(stream, source, sys.stdout.buffer, options.format)
+    for note in passed.notes():
+        print(f"wellposed extract: note: {note}", file=sys.stderr)
     return 0

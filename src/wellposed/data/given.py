@@ -1,12 +1,13 @@
 """Waveforms as a user hands them over, and what is told of them."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wellposed.data.audio import Waveform, require_finite
+from wellposed.data.audio_stream import resampled
 from wellposed.errors import DataError
 
 MOST_CHANNELS = 64
@@ -62,6 +63,21 @@ class Band:
         """Prepare for a stream at `rate` that becomes one at `low_rate` [Hz]."""
         self.rates = (rate, low_rate)
         self.energy = [0.0, 0.0]
+
+    def around(
+        self,
+        blocks: Iterable[Waveform],
+        samples: int,
+        work: Callable[[Iterator[Waveform], int], Iterator[Waveform]],
+    ) -> Iterator[Waveform]:
+        """Pass blocks of `samples` in all through `work` at the lower rate; as many come out.
+
+        `work` takes blocks at that rate, and how many samples they are in all.
+        """
+        rate, own = self.rates
+        count = -(-samples * own // rate)
+        low = self.after(resampled(self.before(blocks), rate, own, count))
+        yield from resampled(work(low, count), own, rate, samples)
 
     def before(self, blocks: Iterable[Waveform]) -> Iterator[Waveform]:
         """Pass blocks on that are not yet resampled."""

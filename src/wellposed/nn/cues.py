@@ -26,6 +26,25 @@ class Enrolled(NamedTuple):
     """`(batch, embedding)`"""
 
 
+class Memory(NamedTuple):
+    """What a cue keeps of an enrolment."""
+
+    key: Tensor
+    """`(batch, heads, frames, bands * keys)`"""
+    value: Tensor
+    """`(batch, heads, frames, bands * features / heads)`"""
+    exists: Tensor
+    """`(batch, frames)`"""
+    scale: Tensor
+    """`(batch, 1, bands, features)`"""
+    shift: Tensor
+    """`(batch, 1, bands, features)`"""
+
+    def of(self, rows: int) -> "Memory":
+        """One enrolment for `rows` signals."""
+        return Memory(*(part.expand(rows, *part.shape[1:]) for part in self))
+
+
 class EnrolmentEncoder(nn.Module):
     """Features of an enrolment `(batch, frames, bands, features)` to what cues look at.
 
@@ -78,17 +97,25 @@ class Cue(nn.Module):
 
     def forward(self, x: Tensor, enrolled: Enrolled) -> Tensor:
         """Map `(batch, frames, bands, features)` to the same shape."""
-        query = self._heads(self.query(self.norm(x)))
+        return self.look(x, self.memory(enrolled))
+
+    def memory(self, enrolled: Enrolled) -> Memory:
+        """All that this layer needs of an enrolment: made once, looked at by every frame."""
         key, value = (self._heads(of(enrolled.frames)) for of in (self.key, self.value))
-        seen = functional.scaled_dot_product_attention(
-            query, key, value, attn_mask=enrolled.exists[:, None, None, :]
-        )
-        bands = x.shape[2]
-        found = seen.unflatten(-1, (bands, -1)).permute(0, 2, 3, 1, 4).flatten(-2)
-        x = x + self.out(found)
+        bands = enrolled.frames.shape[2]
         whole = enrolled.embedding[:, None].expand(-1, bands, -1)
-        scale, shift = self.film(torch.cat((enrolled.pooled, whole), -1))[:, None].chunk(2, -1)
-        return x * (1 + scale) + shift
+        film = self.film(torch.cat((enrolled.pooled, whole), -1))
+        return Memory(key, value, enrolled.exists, *film[:, None].chunk(2, -1))
+
+    def look(self, x: Tensor, memory: Memory) -> Tensor:
+        """As `forward`, by what `memory` made of the enrolment."""
+        query = self._heads(self.query(self.norm(x)))
+        seen = functional.scaled_dot_product_attention(
+            query, memory.key, memory.value, attn_mask=memory.exists[:, None, None, :]
+        )
+        found = seen.unflatten(-1, (x.shape[2], -1)).permute(0, 2, 3, 1, 4).flatten(-2)
+        x = x + self.out(found)
+        return x * (1 + memory.scale) + memory.shift
 
     def _heads(self, projected: Tensor) -> Tensor:
         """`(batch, frames, bands, heads * n)` to `(batch, heads, frames, bands * n)`."""

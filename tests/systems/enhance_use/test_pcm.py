@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from wellposed.cli import main
-from wellposed.systems.enhance.pcm import enhance_pcm
+from wellposed.data.pcm import pass_pcm
 from wellposed.systems.enhance.stream import EnhanceStream
 from wellposed.systems.enhance.use import Enhancer
 
@@ -42,7 +42,7 @@ def test_reads_may_end_within_a_sample(network, noise, sizes):
     data = in_steps(noise(2, 2_000))
     waveform = np.frombuffer(data, "<i2").reshape(-1, 2).T / np.float32(32768)
     sink = io.BytesIO()
-    passed = enhance_pcm(EnhanceStream(network, channels=2), Dripping(data, sizes), sink)
+    passed = pass_pcm(EnhanceStream(network, channels=2), Dripping(data, sizes), sink)
     found = np.frombuffer(sink.getvalue(), "<i2").reshape(-1, 2).T / 32768
     expected = Enhancer(network)(waveform, 16_000)
     np.testing.assert_allclose(found, expected, rtol=0, atol=0.51 / 32768)
@@ -53,19 +53,17 @@ def test_floats_pass_beyond_full_scale_and_integers_are_limited(network, noise):
     waveform = noise(1, 3_000, level=0.9)[0].astype("<f4")
     expected = Enhancer(network)(waveform, 16_000)
     sink = io.BytesIO()
-    enhance_pcm(EnhanceStream(network), Dripping(waveform.tobytes(), [999]), sink, "f32le")
+    pass_pcm(EnhanceStream(network), Dripping(waveform.tobytes(), [999]), sink, "f32le")
     np.testing.assert_allclose(np.frombuffer(sink.getvalue(), "<f4"), expected, rtol=0, atol=1e-6)
     steps = np.clip(np.rint(waveform * 32768), -32768, 32767).astype("<i2").tobytes()
-    passed = enhance_pcm(EnhanceStream(network), Dripping(steps, [999]), io.BytesIO())
+    passed = pass_pcm(EnhanceStream(network), Dripping(steps, [999]), io.BytesIO())
     assert passed.limited > 0
     assert f"{passed.limited} samples beyond full scale" in passed.notes()[0]
 
 
 def test_bytes_that_are_no_whole_sample_at_the_end_are_told(network):
     sink = io.BytesIO()
-    passed = enhance_pcm(
-        EnhanceStream(network, channels=2), Dripping(bytes(4 * 500 + 3), [777]), sink
-    )
+    passed = pass_pcm(EnhanceStream(network, channels=2), Dripping(bytes(4 * 500 + 3), [777]), sink)
     assert len(sink.getvalue()) == 4 * 500
     assert "the last 3 bytes were no whole sample" in passed.notes()[0]
 

@@ -5,12 +5,13 @@ import pytest
 import torch
 
 from wellposed.data.audio import read
+from wellposed.data.live import FRAMES
 from wellposed.engine.storage.modelfile import save_model
 from wellposed.errors import CheckpointError, DataError
 from wellposed.nn.dualpath import BLOCKS
 from wellposed.systems.enhance.model import Bsrnn
 from wellposed.systems.enhance.recipe import SIZES, EnhanceRecipe, Model
-from wellposed.systems.enhance.stream import FRAMES, EnhanceStream
+from wellposed.systems.enhance.stream import EnhanceStream
 from wellposed.systems.enhance.use import Enhancer
 from wellposed.systems.enhance.walk import Walk
 

@@ -11,12 +11,12 @@ whose first and last frames see only what exists.
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from wellposed.dsp.bands import band_widths
-from wellposed.dsp.levels import compression_gain, running_mean
 from wellposed.dsp.stft import Stft
 from wellposed.dsp.taps import filter_taps
+from wellposed.nn.bandfilter import BandFilter
 from wellposed.nn.bandsplit import BandSplit, BandTaps
 from wellposed.nn.dualpath import DualPath
 from wellposed.systems.enhance.recipe import Model
@@ -24,7 +24,7 @@ from wellposed.systems.enhance.recipe import Model
 TAPS = 3
 
 
-class Bsrnn(nn.Module):
+class Bsrnn(BandFilter):
     """Noisy waveform `(batch, time)` to enhanced waveform `(batch, time)`.
 
     The same `forward` serves training and use. Scaling the input scales the output; exact
@@ -59,11 +59,6 @@ class Bsrnn(nn.Module):
         audible = torch.arange(self.stft.bins) * self.stft.bin_hz >= recipe.lowest_hz
         self.register_buffer("audible", audible.float(), persistent=False)
 
-    @property
-    def latency_samples(self) -> int | None:
-        """Samples of input needed beyond an output sample; None if all of the future counts."""
-        return self.stft.window - 1 if self.causal else None
-
     def forward(self, noisy: Tensor, *, whole: bool = False) -> Tensor | tuple[Tensor, Tensor]:
         """Enhance `(batch, time)`; computes spectra in float32 under mixed precision.
 
@@ -82,14 +77,3 @@ class Bsrnn(nn.Module):
     def filtered(self, spectrum: Tensor, taps: Tensor) -> Tensor:
         """Apply the taps, and silence the bins that hold no voice."""
         return filter_taps(spectrum, taps, self.lookahead) * self.audible
-
-    def features(self, spectrum: Tensor) -> Tensor:
-        """Compressed spectrum relative to its own running level."""
-        power = spectrum.real.square() + spectrum.imag.square()
-        ahead = 0 if self.causal else self.level_frames // 2
-        level = running_mean(power.mean(-1), self.level_frames, ahead)
-        return spectrum * self.gain(power, level)
-
-    def gain(self, power: Tensor, level: Tensor) -> Tensor:
-        """What compresses bins of `power` relative to their running level `(batch, frames)`."""
-        return compression_gain(power, level, self.exponent)

@@ -8,8 +8,6 @@ alone, as if the others did not exist.
 import logging
 import math
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +15,10 @@ import torch
 from numpy.typing import ArrayLike
 
 from wellposed.data.audio import Waveform
-from wellposed.data.audio_stream import resampled
 from wellposed.data.given import Band, checked, finite
 from wellposed.engine.use import open_device
+from wellposed.nn.longform import swept
 from wellposed.nn.sweeps import Sweeps
-from wellposed.nn.tape import Tape
 from wellposed.systems.enhance.loading import WEIGHTS, load_network
 from wellposed.systems.enhance.model import Bsrnn
 
@@ -79,12 +76,16 @@ class Enhancer:
         waits in temporary files. `advance` is told the share of the work that is done, 0 to 1.
         Raises DataError (samples so loud that float32 overflows), RunError (no disk space).
         """
-        count = -(-samples * self.rate // rate)
+
+        def work(low: Iterator[Waveform], count: int) -> Iterator[Waveform]:
+            if count <= WHOLE_S * self.rate:
+                return self._at_once(low)
+            chunk = math.ceil(CHUNK_S * self.rate / self.network.stft.hop)
+            sweeps = Sweeps(self.network, self.network.paths.paths, count, chunk)
+            return map(finite, swept(sweeps, low, advance))
+
         band = Band(rate, self.rate)
-        low = band.after(resampled(band.before(blocks), rate, self.rate, count))
-        short = count <= WHOLE_S * self.rate
-        done = self._at_once(low) if short else self._swept(low, count, advance or _ignore)
-        yield from resampled(done, self.rate, rate, samples)
+        yield from band.around(blocks, samples, work)
         self._tell_band(band)
 
     def _at_once(self, blocks: Iterable[Waveform]) -> Iterator[Waveform]:
@@ -99,31 +100,7 @@ class Enhancer:
                 target[:] = self.network(noisy.to(device))[0].cpu().numpy()
         yield finite(done)
 
-    def _swept(
-        self, blocks: Iterable[Waveform], count: int, advance: Callable[[float], None]
-    ) -> Iterator[Waveform]:
-        chunk = math.ceil(CHUNK_S * self.rate / self.network.stft.hop)
-        sweeps = Sweeps(self.network, self.network.paths.paths, count, chunk)
-        with ExitStack() as stack:
-            source = iter(blocks)
-            start = next(source)
-            channels, written = len(start), 0
-            audio = stack.enter_context(Tape((channels,)))
-            for block in chain([start], source):
-                audio.write(written, block.T)
-                written += block.shape[1]
-            ticks = iter(range(1, sweeps.ticks * channels + 1))
-            for channel in range(channels):
-                sweeps.run(audio, channel, lambda: advance(next(ticks) / (sweeps.ticks * channels)))
-            step = chunk * self.network.stft.hop
-            for first in range(0, count, step):
-                yield finite(audio.read(first, min(step, count - first)).T)
-
     def _tell_band(self, band: Band) -> None:
         if not self._told_band and (lost := band.loss()):
             self._told_band = True
             self.notice(lost)
-
-
-def _ignore(share: float) -> None:
-    """Nobody looks at the progress."""

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from wellposed.dsp.bands import band_widths
-from wellposed.dsp.levels import compression_gain, running_mean
+from wellposed.dsp.levels import compression_gain
 from wellposed.dsp.stft import Stft
 from wellposed.dsp.taps import filter_taps
+from wellposed.nn.bandfilter import BandFilter
 from wellposed.nn.bandsplit import BandSplit, BandTaps
 from wellposed.nn.cues import BandGate, Cue, Enrolled, EnrolmentEncoder, PresenceHead
 from wellposed.nn.dualpath import DualPath
@@ -32,7 +33,7 @@ class Extracted(NamedTuple):
     """Logits `(batch,)` that the wanted speaker is in the scene."""
 
 
-class Extract(nn.Module):
+class Extract(BandFilter):
     """Mixture `(batch, time)` and enrolment to the wanted speaker's part of the mixture.
 
     The same `forward` serves training and use. Scaling the mixture scales the output, scaling the
@@ -73,11 +74,6 @@ class Extract(nn.Module):
         # 0 is a probability of a half..
         self.register_buffer("threshold", torch.zeros(()))
 
-    @property
-    def latency_samples(self) -> int | None:
-        """Samples of mixture needed beyond an output sample; None if all of the future counts."""
-        return self.stft.window - 1 if self.causal else None
-
     def forward(self, mixture: Tensor, enrolment: Tensor) -> Extracted:
         """Extract from `(batch, time)` by enrolments `(batch, enrolled)`.
 
@@ -114,13 +110,6 @@ class Extract(nn.Module):
         with torch.autocast(mixture.device.type, enabled=False):
             made = self.stft.inverse(self.filtered(spectrum, taps), mixture.shape[-1])
             return Extracted(made * wanted[:, None], frames, self.presence.whole(frames))
-
-    def features(self, spectrum: Tensor) -> Tensor:
-        """Compressed spectrum of the mixture relative to its own running level."""
-        power = spectrum.real.square() + spectrum.imag.square()
-        ahead = 0 if self.causal else self.level_frames // 2
-        level = running_mean(power.mean(-1), self.level_frames, ahead)
-        return spectrum * compression_gain(power, level, self.exponent)
 
     def taps(self, x: Tensor) -> Tensor:
         """Gated complex taps `(batch, frames, bins, taps)`."""

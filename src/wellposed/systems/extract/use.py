@@ -8,8 +8,6 @@ Each channel is processed alone, as if the others did not exist.
 import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
-from itertools import chain
 from pathlib import Path
 from typing import Self
 
@@ -19,14 +17,13 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from wellposed.data.audio import Waveform
-from wellposed.data.audio_stream import resampled
 from wellposed.data.given import Band, checked, finite
 from wellposed.engine.use import open_device
 from wellposed.errors import DataError
 from wellposed.nn.cues import Cue, Enrolled
 from wellposed.nn.dualpath import Path as Layer
+from wellposed.nn.longform import swept
 from wellposed.nn.sweeps import Alone, Sweeps
-from wellposed.nn.tape import Tape
 from wellposed.systems.extract.enrolment import prepared
 from wellposed.systems.extract.loading import WEIGHTS, load_network
 from wellposed.systems.extract.model import Extract, asked
@@ -52,7 +49,16 @@ class Extractor:
         self.presence: list[Presence] = []
         """Of the channels of the last recording that was finished."""
         self._enrolled: Enrolled | None = None
+        self._heard: list[Tensor] = []
+        """Logits `(1, frames)` of the channels of the recording at work."""
         self._told_band = False
+
+    @property
+    def enrolled(self) -> Enrolled:
+        """What is known of the wanted speaker. Raises DataError: nobody is enrolled."""
+        if self._enrolled is None:
+            raise DataError("nobody is enrolled: call enrol with a recording of the wanted speaker")
+        return self._enrolled
 
     @classmethod
     def load(cls, model: Path | str, device: str = "cpu") -> "Extractor":
@@ -115,21 +121,24 @@ class Extractor:
         waits in temporary files. `advance` is told the share of the work that is done, 0 to 1.
         Raises DataError (nobody enrolled, float32 overflows), RunError (no disk space).
         """
-        if self._enrolled is None:
-            raise DataError("nobody is enrolled: call enrol with a recording of the wanted speaker")
-        count = -(-samples * self.rate // rate)
+        _ = self.enrolled  # nobody enrolled is told before anything is read
+
+        def work(low: Iterator[Waveform], count: int) -> Iterator[Waveform]:
+            short = count <= WHOLE_S * self.rate
+            made = self._at_once(low) if short else self._swept(low, count, advance)
+            return map(finite, made)
+
         band = Band(rate, self.rate)
-        low = band.after(resampled(band.before(blocks), rate, self.rate, count))
-        short = count <= WHOLE_S * self.rate
-        told = advance or (lambda share: None)
-        done = self._at_once(low, count) if short else self._swept(low, count, told)
-        yield from resampled(done, self.rate, rate, samples)
+        self._heard = []
+        yield from band.around(blocks, samples, work)
+        count = -(-samples * self.rate // rate)
+        self.presence = [self._track(frames, count) for frames in self._heard]
         self._tell_band(band)
 
-    def _at_once(self, blocks: Iterable[Waveform], count: int) -> Iterator[Waveform]:
+    def _at_once(self, blocks: Iterable[Waveform]) -> Iterator[Waveform]:
         waveform = np.concatenate(list(blocks), axis=1)
-        done, tracks = np.empty_like(waveform), []
-        enrolled = self._known()
+        done = np.empty_like(waveform)
+        enrolled = self.enrolled
         for row, target in zip(waveform, done, strict=True):
             wave = torch.from_numpy(np.ascontiguousarray(row, np.float32)[None])
             with torch.inference_mode():
@@ -137,39 +146,22 @@ class Extractor:
                     wave.to(enrolled.frames.device), enrolled, torch.ones(1, dtype=torch.bool)
                 )
             target[:] = made.estimate[0].cpu().numpy()
-            tracks.append(self._track(made.frames, count))
-        self.presence = tracks
-        yield finite(done)
+            self._heard.append(made.frames)
+        yield done
 
     def _swept(
-        self, blocks: Iterable[Waveform], count: int, advance: Callable[[float], None]
+        self, blocks: Iterable[Waveform], count: int, advance: Callable[[float], None] | None
     ) -> Iterator[Waveform]:
-        stft = self.network.stft
-        chunk = math.ceil(CHUNK_S * self.rate / stft.hop)
+        chunk = math.ceil(CHUNK_S * self.rate / self.network.stft.hop)
         sweeps = Sweeps(self.network, self._layers(), count, chunk)
-        with ExitStack() as stack:
-            source = iter(blocks)
-            start = next(source)
-            channels, written, tracks = len(start), 0, []
-            audio = stack.enter_context(Tape((channels,)))
-            for block in chain([start], source):
-                audio.write(written, block.T)
-                written += block.shape[1]
-            ticks = iter(range(1, sweeps.ticks * channels + 1))
-            for channel in range(channels):
-                frames = torch.zeros(1, sweeps.frames)
 
-                def hear(first: int, x: Tensor, frames: Tensor = frames) -> None:
-                    frames[:, first : first + len(x)] = self.network.presence(x[None]).cpu()
+        def hear(channel: int, first: int, x: Tensor) -> None:
+            while channel >= len(self._heard):
+                self._heard.append(torch.zeros(1, sweeps.frames))
+            logits = self.network.presence(x[None]).cpu()
+            self._heard[channel][:, first : first + len(x)] = logits
 
-                sweeps.run(
-                    audio, channel, lambda: advance(next(ticks) / (sweeps.ticks * channels)), hear
-                )
-                tracks.append(self._track(frames, count))
-            self.presence = tracks
-            step = chunk * stft.hop
-            for first in range(0, count, step):
-                yield finite(audio.read(first, min(step, count - first)).T)
+        return swept(sweeps, blocks, advance, hear)
 
     def _layers(self) -> list[Layer | Alone]:
         """All layers in order, the cues among them told whom to look for."""
@@ -179,13 +171,9 @@ class Extractor:
             if path.axis == "time":
                 cue = next(cues)
                 assert isinstance(cue, Cue)
-                layers.append(_Told(cue, self._known()))
+                layers.append(_Told(cue, self.enrolled))
             layers.append(path)
         return layers
-
-    def _known(self) -> Enrolled:
-        assert self._enrolled is not None
-        return self._enrolled
 
     @torch.inference_mode()
     def _track(self, frames: Tensor, count: int) -> Presence:
@@ -208,7 +196,9 @@ class _Told:
     axis = "bands"
 
     def __init__(self, cue: Cue, enrolled: Enrolled) -> None:
-        self.cue, self.enrolled = cue, enrolled
+        self.cue = cue
+        with torch.inference_mode():
+            self.memory = cue.memory(enrolled)
 
     def __call__(self, x: Tensor) -> Tensor:
-        return self.cue(x, self.enrolled)
+        return self.cue.look(x, self.memory)

@@ -1,4 +1,4 @@
-"""Raw PCM through an `EnhanceStream`, as it comes: for pipes.
+"""Raw PCM through a `LiveStream`, as it comes: for pipes.
 
 Promises: what is ready is written at once; reads may end anywhere, also within a sample; nothing
 but samples is written.
@@ -10,7 +10,7 @@ from typing import BinaryIO, Literal, Protocol
 import numpy as np
 
 from wellposed.data.audio import Waveform, quantised
-from wellposed.systems.enhance.stream import EnhanceStream
+from wellposed.data.live import LiveStream
 
 PcmFormat = Literal["s16le", "f32le"]
 """Little-endian samples, channels interleaved: 16-bit integers, or floats of full scale 1.0."""
@@ -49,12 +49,12 @@ class Passed:
         return told
 
 
-def enhance_pcm(
-    stream: EnhanceStream, source: Unbuffered, sink: BinaryIO, kind: PcmFormat = "s16le"
+def pass_pcm(
+    stream: LiveStream, source: Unbuffered, sink: BinaryIO, kind: PcmFormat = "s16le"
 ) -> Passed:
-    """Enhance raw PCM from `source` until it ends, and write it to `sink` as it is ready.
+    """Pass raw PCM from `source` through `stream` until it ends; write it to `sink` as it is ready.
 
-    Raises DataError of `EnhanceStream.push`; BrokenPipeError when the reader has gone.
+    Raises DataError of `LiveStream.push`; BrokenPipeError when the reader has gone.
     """
     code, subtype = _TYPES[kind]
     passed, rest = Passed(), b""
