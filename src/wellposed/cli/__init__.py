@@ -24,7 +24,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("wellposed.cli.export:export", "copy a run's best weights to give them away"),
     "replay": ("wellposed.cli.replay:replay", "run a step again and look for the first culprit"),
     "doctor": ("wellposed.cli.doctor:doctor", "say what logs of other runs show: doctor LOG..."),
-    "data": ("wellposed.cli.look:data", "check audio files: wellposed data check DIR"),
+    "data": (
+        "wellposed.cli.look:data",
+        "check audio files (data check DIR), simulate rooms",
+    ),
     "show": ("wellposed.cli.look:show", "print a system's recipe and sizes"),
     "faults": ("wellposed.cli.faults:faults", "inject known faults: does the guard name them?"),
     "rule": ("wellposed.cli.look:rule", "explain a finding: wellposed rule WP301"),

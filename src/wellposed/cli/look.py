@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
 from wellposed.data.census import run_census
 from wellposed.engine.recipe import dump
-from wellposed.errors import RecipeError
+from wellposed.engine.storage.atomic import replacing
+from wellposed.errors import DataError, RecipeError
 from wellposed.guard import rule as rule_page
 from wellposed.report.page import write_report
 from wellposed.systems import system_type
@@ -37,12 +39,52 @@ class Check:
     """Print JSON for machines."""
 
 
+@dataclass
+class RoomsMade:
+    """Simulate rooms once and keep them in a file, for `scenes.rooms` of a recipe.
+
+    Needs pyroomacoustics: pip install 'wellposed[rooms]'.
+    """
+
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    """File to write, such as rooms.npz."""
+    rate: int = 16000
+    """Sample rate of the responses [Hz]."""
+    rooms: int = 100
+    """Rooms; eight of ten are for training, one each for validation and test."""
+    places: int = 5
+    """Places of voices in each: a target, three others and one to spare."""
+    seed: int = 0
+    """The same seed gives the same rooms."""
+    overwrite: bool = False
+    """Replace a file that exists."""
+
+
+def make_rooms(options: RoomsMade) -> int:
+    """Simulate a bank and write it whole or not at all. Raises DataError: it exists."""
+    # Imported here: what it needs is not needed by other commands.
+    from wellposed.data.roomsimulation import simulate
+
+    path = options.output
+    if path.exists() and not options.overwrite:
+        raise DataError(f"{path}: exists; name another file, or give --overwrite")
+    bank = simulate(options.rate, options.rooms, options.places, options.seed)
+    with replacing(path) as file:
+        file.write(bank.bytes())
+    print(f"{path}: {options.rooms} rooms, {options.places} places each, {bank.told['simulator']}")
+    print(f"reverberation times {bank.decay_s.min():.2f} to {bank.decay_s.max():.2f} s")
+    print(f"digest {bank.digest}")
+    return 0
+
+
 def data(arguments: list[str]) -> int:
-    """Check a folder of audio or a manifest; 1 if something is wrong."""
+    """Check a folder of audio or a manifest (1 if something is wrong), or simulate rooms."""
     if arguments and arguments[0] == "check":
         options = tyro.cli(Check, prog="wellposed data check", args=arguments[1:])
         return run_census(options.path, json=options.json)
-    raise RecipeError("usage: wellposed data check DIR [--json]")
+    if arguments and arguments[0] == "rooms":
+        return make_rooms(tyro.cli(RoomsMade, prog="wellposed data rooms", args=arguments[1:]))
+    raise RecipeError("usage: wellposed data check DIR [--json], or wellposed data rooms -o FILE")
 
 
 @dataclass

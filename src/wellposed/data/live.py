@@ -34,9 +34,16 @@ class Walker(Protocol):
     """Sample rate [Hz]."""
     hop: int
     delay: int
-    loudest: float
-    """Largest sample that float32 bears."""
-    device: torch.device
+
+    @property
+    def loudest(self) -> float:
+        """Largest sample that float32 bears."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where it works."""
+        ...
 
     def rest(self, batch: int) -> State:
         """State before the first sample of `batch` signals."""

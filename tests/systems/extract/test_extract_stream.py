@@ -11,6 +11,7 @@ from little_extractor import TINY, little_network, little_recipe
 from wellposed.data import audio
 from wellposed.engine.storage.modelfile import save_model
 from wellposed.errors import CheckpointError, DataError
+from wellposed.nn.cues import Cue
 from wellposed.systems.extract.model import Extract
 from wellposed.systems.extract.stream import ExtractStream
 from wellposed.systems.extract.use import Extractor
@@ -104,5 +105,6 @@ def test_the_enrolment_is_looked_at_as_in_training():
     enrolled = network.enrol(torch.from_numpy(VOICE)[None])
     x = torch.randn(2, 5, len(network.split.widths), TINY.features)
     cue = network.cues[0]
+    assert isinstance(cue, Cue)
     both = type(enrolled)(*(part.expand(2, *part.shape[1:]) for part in enrolled))
     torch.testing.assert_close(cue.look(x, cue.memory(enrolled).of(2)), cue(x, both))

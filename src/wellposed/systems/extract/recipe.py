@@ -1,5 +1,6 @@
 """The extract system's recipe: every value with unit, range and reason."""
 
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import tyro
@@ -113,6 +114,8 @@ class Scenes(Section):
     """Target (without one: all interferers) to noise, uniform [dB]."""
     room: Fraction = 0.3
     """Share of scenes in a room; the target that is wanted keeps the reverberation."""
+    rooms: Path | None = None
+    """Bank of simulated rooms (`wellposed data rooms`); without it rooms are computed."""
     enrol_seconds: Span = (SHORTEST_ENROLMENT_S, LONGEST_ENROLMENT_S)
     """Length of the enrolment [s], its logarithm uniform; shorter where less was recorded."""
     enrol_noise: Fraction = 0.3

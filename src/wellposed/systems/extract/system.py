@@ -1,5 +1,6 @@
 """The extract system: scenes, estimate, terms, scores."""
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from wellposed.data import audio
+from wellposed.data.roombank import RoomBank, Rooms, SyntheticRooms
 from wellposed.data.sounds import open_sounds
 from wellposed.data.voices import Voices
 from wellposed.engine.recipe import Recipe, Section
@@ -50,6 +52,8 @@ class ExtractSystem(System[ExtractRecipe]):
         other = ExtractSystem(recipe)
         if (recipe.data, recipe.scenes.rate) == (self.recipe.data, self.recipe.scenes.rate):
             other.__dict__["voices"] = self.voices
+            if recipe.scenes.rooms == self.recipe.scenes.rooms:
+                other.__dict__["rooms"] = self.rooms
         return other
 
     def build(self) -> dict[str, nn.Module]:
@@ -66,8 +70,18 @@ class ExtractSystem(System[ExtractRecipe]):
 
     @property
     def data_digest(self) -> str:
-        """Digest of the corpus, or the version of the synthesis."""
-        return self.voices.digest
+        """Digest of the corpus, or the version of the synthesis, and of the bank of rooms."""
+        if self.recipe.scenes.rooms is None:
+            return self.voices.digest
+        return hashlib.sha256(f"{self.voices.digest} {self.rooms.digest}".encode()).hexdigest()
+
+    @cached_property
+    def rooms(self) -> Rooms:
+        """Read the bank of rooms; without one rooms are computed."""
+        scenes = self.recipe.scenes
+        if scenes.rooms is None:
+            return SyntheticRooms(scenes.rate)
+        return RoomBank.load(scenes.rooms, scenes.rate)
 
     @property
     def silent_targets(self) -> float:
@@ -77,7 +91,7 @@ class ExtractSystem(System[ExtractRecipe]):
     @cached_property
     def scenes(self) -> ExtractScenes:
         """All scenes of this recipe by number."""
-        return ExtractScenes(self.recipe.scenes, self.voices, self.recipe.seed)
+        return ExtractScenes(self.recipe.scenes, self.voices, self.recipe.seed, self.rooms)
 
     def item(self, split: str, index: int) -> Item:
         """Render a scene: mixture, target `(time,)`, enrolment `(enrolled,)`, span `(2,)`.
