@@ -201,7 +201,7 @@ def test_a_long_file_shows_progress_where_there_is_no_terminal(
 def test_memory_does_not_grow_with_the_length(tmp_path, enhancer, monkeypatch):
     # Without the network, whose chunks have one size: what is left is reading, resampling,
     # waiting on disk, resampling back and writing.
-    monkeypatch.setattr(Sweeps, "run", lambda self, audio, channel, tick: None)
+    monkeypatch.setattr(Sweeps, "run", lambda self, audio, channel, tick, done: None)
     peaks = []
     for minutes in (2, 20):
         path = tmp_path / f"{minutes}.wav"
