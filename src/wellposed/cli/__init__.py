@@ -14,6 +14,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("wellposed.cli.audit:audit", "ask a loss or a whole problem before it is trained"),
     "plan": ("wellposed.cli.plan:plan", "say what a run will cost: wellposed plan enhance"),
     "train": ("wellposed.cli.train:train", "train a system: wellposed train enhance"),
+    "tune": ("wellposed.cli.tune:tune", "search for a recipe by many runs: wellposed tune enhance"),
     "resume": ("wellposed.cli.train:resume", "go on with a stopped run, bit for bit"),
     "evaluate": ("wellposed.cli.evaluate:evaluate", "score a run on scenes or on file pairs"),
     "compare": ("wellposed.cli.compare:compare_models", "where two models part: compare RUN RUN"),

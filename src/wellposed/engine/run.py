@@ -29,6 +29,7 @@ from wellposed.engine.storage.runfolder import RunFolder
 from wellposed.engine.system import Batch, System
 from wellposed.engine.use import start_from
 from wellposed.engine.validation import (
+    Rows,
     Selection,
     Trivial,
     direction,
@@ -94,6 +95,10 @@ class Run:
         self.trivial: Trivial = {}
         self.before_step: Callable[[int], None] | None = None
         """Called with the number of a step before it is taken, if somebody watches."""
+        self.after_validation: Callable[[int, Rows], None] | None = None
+        """Called with the step and the scores of a validation, if somebody watches."""
+        self.dismissed = ""
+        """Why a watcher wants the run to end now, with all saved; the same on every rank."""
         self.stepper = Stepper(wrapped, optimizers, recipe, world, guard, scaler)
 
     def train(self, stop: StopRequest, until: int | None = None) -> None:
@@ -117,7 +122,8 @@ class Run:
             if self._due(self.recipe.validation.every) or moving.step == steps:
                 self._validate()
             self._announce_phase()
-            ended = stopping or self.exhausted or moving.step == last
+            over = bool(self.dismissed) or self.exhausted
+            ended = stopping or over or moving.step == last
             if self._due(self.recipe.training.checkpoint_every) or ended:
                 self.save()
             if ended:
@@ -196,6 +202,7 @@ class Run:
         if self.finished:
             return at
         asked = f", asked to by {stop.name}" if stop else ""
+        asked = f", {self.dismissed}" if self.dismissed else asked
         return f"{at}{asked}; go on with `wellposed resume {self.folder.path}`"
 
     def _log(self) -> None:
@@ -221,6 +228,8 @@ class Run:
         forget_gathered(self.networks)
         self.journal.validation(moving, summary(rows, recipe.seed), best)
         self.journal.findings(moving)
+        if self.after_validation is not None:
+            self.after_validation(moving.step, rows)
 
     def _save_best(self, weights: dict[str, Tensor], system: System[Any]) -> None:
         selection = self.moving.selection
