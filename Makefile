@@ -82,7 +82,7 @@ clean: ## Remove what the other targets left behind, .venv included
 	@.venv/bin/python -c 'from importlib.metadata import version as v; print("torch==" + v("torch"))' \
 	  > .venv/keep.txt
 	@.venv/bin/python -m pip install --disable-pip-version-check -q -c .venv/keep.txt \
-	    -e '.[dev,metrics,codec]' \
+	    -e '.[dev,metrics,codec,tune]' \
 	  || { echo "make: once more without PESQ (needs a C compiler) and constriction." >&2; \
 	    .venv/bin/python -m pip install --disable-pip-version-check -c .venv/keep.txt -e '.[dev]'; }
 	@touch .venv/ready

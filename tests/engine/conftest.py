@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,9 @@ from commands import Commands
 from toy import register
 
 from wellposed.systems import SYSTEMS
+
+# Without the extra `tune` there is nothing to test.
+collect_ignore_glob = [] if find_spec("optuna") else ["test_tuning_*.py"]
 
 
 @pytest.fixture
