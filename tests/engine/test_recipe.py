@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from wellposed.engine.curriculum import between
 from wellposed.engine.recipe import (
     Phase,
     Recipe,
@@ -188,6 +189,43 @@ def test_phases_add_up_from_their_first_step(step: int, number: int, weight: flo
     found, recipe = PHASED.at_step(step)
     assert found == number
     assert (recipe.loss.complex, recipe.scenes.rooms) == (weight, rooms)
+
+
+RAMPED = Toy(
+    curriculum=(
+        Phase(from_step=10, changes={"loss.complex": 0.7, "scenes.rooms": True}, ramp_steps=4),
+        Phase(from_step=20, changes={"loss.complex": 0.1}, ramp_steps=2),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("step", "number", "weight", "rooms"),
+    [(9, 0, 0.3, False), (10, 1, 0.3, True), (11, 1, 0.4, True), (13, 1, 0.6, True),
+     (14, 1, 0.7, True), (20, 2, 0.7, True), (21, 2, 0.4, True), (22, 2, 0.1, True)],
+)  # fmt: skip
+def test_a_ramp_goes_to_its_values_in_a_straight_line_and_switches_at_once(
+    step: int, number: int, weight: float, rooms: bool
+):
+    found, recipe = RAMPED.at_step(step)
+    assert found == number
+    assert recipe.loss.complex == pytest.approx(weight, abs=1e-12)
+    assert recipe.scenes.rooms == rooms
+
+
+def test_pairs_of_numbers_are_ramped_number_by_number_and_counts_are_not():
+    assert between([0.0, 10.0], [5.0, 30.0], 0.5) == [2.5, 20.0]
+    assert between(8, 4, 0.5) == 4
+    assert between(None, "rooms.npz", 0.5) == "rooms.npz"
+
+
+def test_a_ramp_that_outlives_its_phase_is_refused():
+    phases = [
+        {"from_step": 10, "changes": {"loss.complex": 1}, "ramp_steps": 11},
+        {"from_step": 20, "changes": {"loss.complex": 2}},
+    ]
+    with pytest.raises(RecipeError, match="reached at step 21, after the next one begins"):
+        parse(Toy, {"curriculum": phases}, "here")
 
 
 def test_a_recipe_without_phases_is_the_same_at_every_step():

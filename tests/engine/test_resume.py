@@ -1,11 +1,12 @@
 """A run that was stopped and resumed leaves the same bits as one that never stopped."""
 
+import shutil
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-from runs import events, left_by, train
+from runs import events, leaves, left_by, train
 from toy import Duel, Toy, ToyRecipe, recipe
 
 from wellposed.engine.launch import resume, start
@@ -61,6 +62,34 @@ def test_with_another_number_of_workers_from_the_start_or_from_a_resume_on(tmp_p
             mine, theirs = ({k: v for k, v in each["state"].items() if k.startswith(f"/{key}/")}
                             for each in (found, expected))  # fmt: skip
             assert mine == theirs != {}
+
+
+RAMP = {"from_step": 2, "changes": {"scenes.noise": 0.2, "loss.square": 2.0}, "ramp_steps": 4}
+
+
+def test_a_ramp_is_resumed_bit_for_bit_told_at_both_ends_and_kept_at_its_beginning(tmp_path):
+    ramped = recipe(Toy, training={"log_every": 3}, curriculum=[RAMP])
+    one, other = train(ramped, tmp_path / "one"), train(ramped, tmp_path / "other", *STOPS)
+    assert left_by(one) == left_by(other)
+    assert events(other, "phase") == [
+        "scenes.noise = 0.2, loss.square = 2.0, reached in 4 steps", "of step 2 is reached"
+    ]  # fmt: skip
+    kept = [checkpoint.load(checkpoint.steps_of(run / "phases")[2]) for run in (one, other)]
+    states = [leaves({key: state[key] for key in ("networks", "optimizers", "average")})
+              for state in kept]  # fmt: skip
+    assert states[0] == states[1] != {}
+    at_once = recipe(Toy, training={"log_every": 3}, curriculum=[{**RAMP, "ramp_steps": 0}])
+    assert left_by(train(at_once, tmp_path / "at-once"))["state"] != left_by(one)["state"]
+
+
+def test_a_phase_can_be_tried_again_from_where_it_began(tmp_path, whole):
+    run = train(made(), tmp_path / "run")
+    (kept,) = checkpoint.steps_of(run / "phases").values()
+    shutil.rmtree(run / "checkpoints")
+    (run / "checkpoints").mkdir()
+    shutil.copy(kept, run / "checkpoints")
+    resume(Toy, run, {})
+    assert left_by(run)["state"] == whole(Toy, 1)["state"]
 
 
 def test_a_resume_of_a_finished_run_changes_nothing_but_says_so(tmp_path, whole):

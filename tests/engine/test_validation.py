@@ -11,7 +11,7 @@ from runs import rows, train
 from toy import CPU, Toy, recipe
 
 from wellposed.engine.distributed import World
-from wellposed.engine.launch import start
+from wellposed.engine.launch import resume, start
 from wellposed.engine.recipe import Validation
 from wellposed.engine.storage import checkpoint
 from wellposed.engine.storage.history import read_history
@@ -177,6 +177,17 @@ def test_a_worse_validation_leaves_the_best_file_alone(tmp_path, monkeypatch):
     assert load_model(run / "best" / "model.safetensors")[1]["step"] == 4
     flags = [r["best"] for r in read_history(run / "history.jsonl") if r["kind"] == "validation"]
     assert flags == [True, False]
+
+
+def test_a_best_on_another_list_of_scenes_is_not_compared_with(tmp_path):
+    for scenes, step in (("another list", 8), (scenes_hash(Toy(recipe())), 4)):
+        run = start(Toy, recipe(), tmp_path / scenes, 4)
+        _, state, _ = checkpoint.latest(run / "checkpoints")
+        # Nothing can beat it where it may be compared.
+        state["selection"] |= {"scenes": scenes, "value": -1e9}
+        checkpoint.save(run / "checkpoints", 4, state)
+        resume(Toy, run, {})
+        assert load_model(run / "best" / "model.safetensors")[1]["step"] == step
 
 
 def test_weights_that_do_not_fit_are_refused_with_the_first_that_differs(tmp_path):

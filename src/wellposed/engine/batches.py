@@ -10,6 +10,9 @@ from typing import Any
 
 from wellposed.engine.system import Batch, Item, System
 
+KEPT = 8
+"""Systems that are kept: along a ramp every step has its own, and three batches are under way."""
+
 
 def scene_numbers(step: int, size: int, rank: int = 0, ranks: int = 1) -> range:
     """Scene numbers of this rank's share of batch `step`; together the ranks hold it all."""
@@ -25,14 +28,17 @@ class Batches:
         """Prepare for this rank's share of every batch."""
         self._system = system
         self._rank, self._ranks = rank, ranks
-        self._phases: dict[int, System[Any]] = {}
+        self._phases: dict[tuple[int, float], System[Any]] = {}
 
     def system_at(self, step: int) -> System[Any]:
         """Return the system under the recipe of the phase that `step` belongs to."""
-        number, recipe = self._system.recipe.at_step(step)
-        if number not in self._phases:
-            self._phases[number] = self._system.with_recipe(recipe)
-        return self._phases[number]
+        begun = [each for each in self._system.recipe.curriculum if each.from_step <= step]
+        key = (len(begun), begun[-1].share(step) if begun else 1.0)
+        if key not in self._phases:
+            while len(self._phases) >= KEPT:
+                del self._phases[next(iter(self._phases))]
+            self._phases[key] = self._system.with_recipe(self._system.recipe.at_step(step)[1])
+        return self._phases[key]
 
     def batch(self, step: int) -> Batch:
         """Render this rank's share of batch `step` here and now."""

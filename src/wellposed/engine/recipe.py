@@ -5,22 +5,19 @@ YAML file states only differences; later sources win: defaults < file < command 
 unknown key is an error that names the nearest known one.
 """
 
-import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import tyro
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from wellposed.engine.curriculum import Phase, between, value_at
+from wellposed.engine.keys import keys, leaves, unknown
+from wellposed.engine.section import Section
 from wellposed.errors import RecipeError
-
-
-class Section(BaseModel):
-    """Part of a recipe: unknown keys are errors, values never change after construction."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Data(Section):
@@ -153,17 +150,8 @@ class Validation(Section):
     """Stop after so many validations that were surely no better than the best; 0: never."""
     minimum_gain: Annotated[float, Field(ge=0)] = 0.0
     """Smallest improvement that counts, in the metric's unit."""
-    criteria: Annotated[dict[str, Promise], tyro.conf.Fixed] = {}
+    criteria: Annotated[dict[str, Promise], tyro.conf.Fixed] = Field(default_factory=dict)
     """Promises by metric, `level_error_db: {low: -1, high: 1, step: 3000}`: WP408 when broken."""
-
-
-class Phase(Section):
-    """A later part of the curriculum: from a step on, the recipe with these changes."""
-
-    from_step: Annotated[int, Field(ge=1)]
-    """First step of the phase."""
-    changes: dict[str, Any]
-    """Dotted keys below `scenes` or `loss`, and their new values."""
 
 
 class Recipe(Section):
@@ -185,6 +173,13 @@ class Recipe(Section):
         steps = [phase.from_step for phase in self.curriculum]
         if steps != sorted(set(steps)):
             raise ValueError(f"curriculum: from_step must rise, found {steps}")
+        for phase, after in pairwise(self.curriculum):
+            reached = phase.from_step + phase.ramp_steps
+            if reached > after.from_step:
+                raise ValueError(
+                    f"curriculum: the phase from step {phase.from_step} is reached at step "
+                    f"{reached}, after the next one begins"
+                )
         for phase in self.curriculum:
             for key in phase.changes:
                 if key.split(".")[0] not in ("scenes", "loss"):
@@ -194,17 +189,21 @@ class Recipe(Section):
     def at_step(self, step: int) -> tuple[int, Self]:
         """Number of the phase (0 is the first) that `step` belongs to, and its recipe.
 
-        The recipe of a later phase has no curriculum of its own.
+        The recipe of a later phase has no curriculum of its own. While a phase is ramped to, the
+        recipe is another one at every step: a pure function of the step.
         """
         number, recipe = 0, self
         if self.curriculum and step >= self.curriculum[0].from_step:
             recipe = self.model_copy(update={"curriculum": ()})
         for phase in self.curriculum:
-            if step >= phase.from_step:
-                number, recipe = (
-                    number + 1,
-                    changed(recipe, phase.changes, f"curriculum from step {phase.from_step}"),
-                )
+            if step < phase.from_step:
+                break
+            number += 1
+            where, share = f"curriculum from step {phase.from_step}", phase.share(step)
+            before = recipe
+            recipe = changed(recipe, phase.changes, where)
+            if share < 1:
+                recipe = changed(before, _on_the_way(before, recipe, phase, share), where)
         return number, recipe
 
 
@@ -220,9 +219,15 @@ def changed(recipe: R, changes: Mapping[str, Any], where: str) -> R:
         for part in path:
             node = node.get(part) if isinstance(node, dict) else None
         if not isinstance(node, dict) or last not in node:
-            raise RecipeError(_unknown(where, key, _keys(tree)))
+            raise RecipeError(unknown(where, key, keys(tree)))
         node[last] = value
     return parse(type(recipe), tree, where)
+
+
+def _on_the_way(before: Recipe, after: Recipe, phase: Phase, share: float) -> dict[str, Any]:
+    """Changes of a phase that is only reached by `share`."""
+    first, last = (each.model_dump(mode="json") for each in (before, after))
+    return {key: between(value_at(first, key), value_at(last, key), share) for key in phase.changes}
 
 
 def parse(kind: type[R], tree: Any, where: str) -> R:
@@ -236,6 +241,7 @@ def parse(kind: type[R], tree: Any, where: str) -> R:
     for phase in recipe.curriculum:
         # A phase that cannot be should be known now, not in the middle of the run.
         recipe.at_step(phase.from_step)
+        recipe.at_step(phase.from_step + phase.ramp_steps)
     return recipe
 
 
@@ -265,46 +271,23 @@ def dump(recipe: Recipe) -> str:
 def differences(recipe: Recipe, other: Recipe) -> dict[str, tuple[Any, Any]]:
     """Dotted keys whose values differ, with (this, that) values."""
     first, second = (
-        dict(_leaves(recipe.model_dump(mode="json"))),
-        dict(_leaves(other.model_dump(mode="json"))),
+        dict(leaves(recipe.model_dump(mode="json"))),
+        dict(leaves(other.model_dump(mode="json"))),
     )
-    keys = [*first, *(key for key in second if key not in first)]
+    names = [*first, *(key for key in second if key not in first)]
     return {
-        key: (first.get(key), second.get(key)) for key in keys if first.get(key) != second.get(key)
+        key: (first.get(key), second.get(key)) for key in names if first.get(key) != second.get(key)
     }
-
-
-def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in tree.items():
-        if isinstance(value, dict) and value:
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
-def _keys(tree: Mapping[str, Any], prefix: str = "") -> list[str]:
-    names = []
-    for key, value in tree.items():
-        names.append(prefix + key)
-        if isinstance(value, dict):
-            names += _keys(value, f"{prefix}{key}.")
-    return names
 
 
 def explain_errors(kind: type[Recipe], error: ValidationError, where: str) -> str:
     """Turn pydantic's findings into lines that say where, what, and the nearest known key."""
-    known = _keys(kind().model_dump(mode="json"))
+    known = keys(kind().model_dump(mode="json"))
     lines = []
     for item in error.errors():
         key = ".".join(str(part) for part in item["loc"])
         if item["type"] == "extra_forbidden":
-            lines.append(_unknown(where, key, known))
+            lines.append(unknown(where, key, known))
         else:
             lines.append(f"{where}: {key or 'recipe'} = {item['input']!r}: {item['msg']}.")
     return "\n".join(lines)
-
-
-def _unknown(where: str, key: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    hint = f", did you mean {near[0]}?" if near else f". Known keys: {', '.join(known)}."
-    return f"{where}: unknown key {key}{hint}"

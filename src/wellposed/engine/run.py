@@ -4,6 +4,7 @@ Stop it anywhere: what happens at step n is a function of the recipe, the data, 
 checkpoint before it, so a resumed run has the bits of one that never stopped.
 """
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -142,13 +143,19 @@ class Run:
 
     def save(self) -> None:
         """Write a checkpoint; every rank must call it. Raises RunError: it was not written."""
-        state = self.moving.capture()
-        state["recipe"] = self.recipe.model_dump(mode="json")
-        state["data"] = self.system.data_digest
-        state["journal"] = self.journal.state()
+        state = self._state()
         if self.world.leads:
             with self._told_how_to_go_on():
                 checkpoint.save(self.folder.checkpoints, self.moving.step, state)
+
+    def _state(self) -> dict[str, Any]:
+        """Gather all that a checkpoint holds; every rank must call it."""
+        return {
+            **self.moving.capture(),
+            "recipe": self.recipe.model_dump(mode="json"),
+            "data": self.system.data_digest,
+            "journal": self.journal.state(),
+        }
 
     def restore(self, state: Mapping[str, Any], *, reset_optimizer: bool = False) -> None:
         """Take over a checkpoint's state."""
@@ -177,10 +184,22 @@ class Run:
 
     def _announce_phase(self) -> None:
         # Before the checkpoint of this step, so that a resumed run does not say it again.
+        moving = self.moving
+        if moving.step >= self.recipe.training.steps:
+            return
         for phase in self.recipe.curriculum:
-            if phase.from_step == self.moving.step < self.recipe.training.steps:
-                changes = ", ".join(f"{key} = {value}" for key, value in phase.changes.items())
-                self.journal.event(self.moving, "phase", changes)
+            if phase.from_step == moving.step:
+                self.journal.event(moving, "phase", phase.text())
+                self._keep_boundary()
+            elif phase.ramp_steps and phase.from_step + phase.ramp_steps == moving.step:
+                self.journal.event(moving, "phase", f"of step {phase.from_step} is reached")
+
+    def _keep_boundary(self) -> None:
+        """Keep the state in which a phase ends, for good."""
+        state = self._state()
+        if self.world.leads:
+            with self._told_how_to_go_on():
+                checkpoint.save(self.folder.phases, self.moving.step, state, keep=sys.maxsize)
 
     def _refused(self, number: int) -> None:
         guard, allowed = self.moving.guard, self.recipe.training.refusals_allowed

@@ -1,7 +1,7 @@
 """The folder of a run: where each file is, who may write, and no run over another.
 
     recipe.yaml environment.json audit.json log.txt history.jsonl findings.jsonl
-    checkpoints/ best/ alarms/ examples/ report.html
+    checkpoints/ phases/ best/ alarms/ examples/ report.html
 
 What each is for is told in docs/run-folder.md.
 """
@@ -92,6 +92,11 @@ class RunFolder:
     def checkpoints(self) -> Path:
         """Complete states, one file per generation."""
         return self.path / "checkpoints"
+
+    @property
+    def phases(self) -> Path:
+        """Complete states at the beginnings of phases of the curriculum; all are kept."""
+        return self.path / "phases"
 
     @property
     def best(self) -> Path:
