@@ -11,7 +11,7 @@ from typing import Any
 FLAGS = [
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    *("--mute-audio", "--remote-debugging-pipe"),
+    *("--mute-audio", "--autoplay-policy=no-user-gesture-required", "--remote-debugging-pipe"),
 ]
 PATIENCE_S = 60
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")

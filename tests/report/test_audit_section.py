@@ -29,17 +29,20 @@ def test_answers_stand_under_their_questions_and_the_gravest_first(run_folder):
     order = [
         made.index(text)
         for text in (
-            "1 failure, no warnings, 2 good answers, 1 question not asked.",
-            "Existence: does a way lead to the answer?",
-            "Stability: do small changes stay small?",
+            "Before the run 1 of 1 answer good",
+            "Before the run 1 of 2 answers good, 1 failure",
+            '<h3 id="existence">',
+            "all move",
+            '<h3 id="stability">',
             "WP304 STATE.UNBOUNDED: it grows",
+            "1 good answer before the run, 1 question not asked",
             "bounded",
             "resume: not asked: takes long",
+            '<h3 id="evidence">',
         )
     ]
     assert order == sorted(order)
-    assert '<a href="#audit">Audit</a>' in made
-    assert "Evidence: can" not in made
+    assert '<li class="alarm"><a href="#stability"' in made
 
 
 def test_the_plan_stands_beside_what_was_taken(run_folder):
@@ -54,8 +57,8 @@ def test_what_answers_say_is_text_and_never_markup(run_folder):
     assert "&lt;script&gt;alert(1)" in made
 
 
-def test_without_an_audit_there_is_no_section_and_a_torn_one_is_said_to_be_missing(run_folder):
-    assert "Audit before the run" not in render(run_folder)
+def test_without_an_audit_it_says_so_and_a_torn_one_is_said_to_be_missing(run_folder):
+    assert render(run_folder).count("Not asked before the run") == 4
     (run_folder / "audit.json").write_text('{"answers": [')
     made = render(run_folder)
     assert "Audit before the run" not in made

@@ -42,10 +42,15 @@ def test_players_share_the_panel_of_their_quantity(run_folder: Path) -> None:
 
 
 def test_more_than_four_curves_go_on_in_another_panel(run_folder: Path) -> None:
-    log_more(run_folder, **{f"loss/{name}": 1.0 for name in "abc"})
+    log_more(run_folder, **{f"loss/{name}": 1.0 for name in "abcd"})
     charts = training_charts(read_facts(run_folder))
     assert [chart.title for chart in charts[:2]] == ["Loss", "Loss, 2"]
-    assert [len(chart.lines) for chart in charts[:2]] == [4, 1]
+    assert [len(chart.lines) for chart in charts[:2]] == [4, 2]
+
+
+def test_a_curve_alone_in_a_further_panel_gives_it_its_name(run_folder: Path) -> None:
+    log_more(run_folder, **{f"loss/{name}": 1.0 for name in "abc"})
+    assert training_charts(read_facts(run_folder))[1].title == "Loss, c"
 
 
 def test_findings_are_marked_where_they_began_and_events_by_letters(run_folder: Path) -> None:

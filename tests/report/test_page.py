@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -93,7 +94,47 @@ def test_the_policy_of_the_page_allows_its_own_script_only(run_folder: Path) -> 
 def test_sections_come_in_the_order_of_the_questions_a_reader_has(run_folder: Path) -> None:
     page = read(run_folder)
     sections = [v for t, k, v in page.attributes if t == "section" and k == "id"]
-    assert sections == ["verdict", "findings", "curves", "sounds", "recipe"]
+    assert sections == ["verdict", "questions", "curves", "examples", "replay", "recipe"]
+
+
+def test_headings_go_down_one_level_at_a_time(run_folder: Path) -> None:
+    tags = re.findall(r"<h([1-6])[ >]", write_report(run_folder).read_text())
+    levels = [int(level) for level in tags]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(next <= before + 1 for before, next in pairwise(levels))
+
+
+def test_a_finding_leads_to_the_curve_it_speaks_of_and_back(run_folder: Path) -> None:
+    html = write_report(run_folder).read_text()
+    article = re.search(r'<article[^>]*id="finding-1".*?</article>', html, re.S)
+    assert article is not None
+    assert '<a href="#panel-training-1">Gradient norm</a>' in article[0]
+    assert '<a href="#mark-1">all marks</a>' in article[0]
+    panel = re.search(r'<figure[^>]*id="panel-training-1".*?</figure>', html, re.S)
+    assert panel is not None
+    assert '<a href="#finding-1">finding 1</a>' in panel[0]
+
+
+def test_a_finding_that_nobody_replayed_says_how_to(run_folder: Path) -> None:
+    page = read(run_folder)
+    assert "Nothing was replayed" in page.text
+    assert f"wellposed explain {run_folder}" in page.text
+    (run_folder / "findings.jsonl").unlink()
+    assert "there was nothing to replay" in read(run_folder).text
+
+
+def test_the_recipe_says_what_differs_from_the_defaults_and_how_to_run_again(
+    run_folder: Path,
+) -> None:
+    text = read(run_folder).text
+    assert f"wellposed train {run_folder}/recipe.yaml" in text
+    assert "What differs from the defaults of enhance" in text
+    assert "training.steps 400" in text
+    assert "wellposed resume" not in text
+    history = run_folder / "history.jsonl"
+    history.write_text("".join(history.read_text().splitlines(keepends=True)[:-1]))
+    assert f"wellposed resume {run_folder}" in read(run_folder).text
 
 
 def test_pictures_and_players_have_names_for_those_who_do_not_see_them(run_folder: Path) -> None:

@@ -1,9 +1,8 @@
-"""The section of the page on what was asked before the run began."""
+"""What was asked before the run began: its answers for each question, and its plan."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from wellposed.guard.audit.verdict import QUESTIONS
 from wellposed.guard.rules import rule_codes, rule_name
 from wellposed.report.facts import RunFacts, number
 from wellposed.report.markup import bullets, table, tag, text
@@ -18,39 +17,31 @@ LEAD = (
 UNITS = (("time_s", "Time", ""), ("memory_bytes", "Memory", "GB"), ("disk_bytes", "Disk", "MB"))
 
 
-def audit_section(facts: RunFacts) -> str:
-    """The whole section, or nothing where no audit is in the folder."""
-    audit = facts.audit
-    if not audit:
-        return ""
-    parts = [
-        tag("h2", "Audit before the run", id="audit-title"),
-        tag("p", text(LEAD), class_="lead quiet"),
-        tag("p", text(_summary(audit))),
-        *(_question(audit, name) for name in QUESTIONS),
-        _plan(facts),
-    ]
-    return tag("section", "".join(parts), id="audit", aria_labelledby="audit-title")
-
-
-def _summary(audit: Mapping[str, Any]) -> str:
-    words = [str(each.get("word")) for each in audit.get("answers", ())]
-    said = [count(words.count(word), WORDS[word]) for word in ("FAIL", "WARN")]
-    good = words.count("ok")
-    unasked = words.count("--")
-    return (
-        f"{', '.join(said).capitalize()}, {count(good, 'good answer')}, "
-        f"{count(unasked, 'question')} not asked."
+def answers_to(audit: Mapping[str, Any], question: str) -> list[Mapping[str, Any]]:
+    """The answers to one question, the gravest first."""
+    answers = [each for each in audit.get("answers", ()) if each.get("question") == question]
+    return sorted(
+        answers, key=lambda each: ORDER.index(each["word"]) if each["word"] in ORDER else 0
     )
 
 
-def _question(audit: Mapping[str, Any], name: str) -> str:
-    answers = [each for each in audit.get("answers", ()) if each.get("question") == name]
+def answers_section(audit: Mapping[str, Any], question: str) -> str:
+    """What was measured before the run: what is not good at once, the rest on demand."""
+    answers = answers_to(audit, question)
     if not answers:
         return ""
-    answers.sort(key=lambda each: ORDER.index(each["word"]) if each["word"] in ORDER else 0)
-    heading = tag("h3", text(f"{name.capitalize()}: {QUESTIONS[name].lower()}"))
-    return heading + tag("ul", "".join(_answers(answers)), class_="answers")
+    grave = [each for each in answers if each.get("word") in ("FAIL", "WARN")]
+    rest = [each for each in answers if each not in grave]
+    parts = [tag("ul", "".join(_answers(grave)), class_="answers")] if grave else []
+    if rest:
+        good = sum(each.get("word") == "ok" for each in rest)
+        unasked = len(rest) - good
+        title = f"{count(good, 'good answer')} before the run"
+        title += f", {count(unasked, 'question')} not asked" if unasked else ""
+        content = tag("ul", "".join(_answers(rest)), class_="answers")
+        lead = tag("p", text(LEAD), class_="quiet")
+        parts.append(tag("details", tag("summary", text(title)) + lead + content))
+    return "".join(parts)
 
 
 def _answers(answers: list[Mapping[str, Any]]) -> Iterator[str]:
@@ -65,8 +56,8 @@ def _class(word: str) -> str:
     return {"ok": "good", "FAIL": "bad", "WARN": "doubtful"}.get(word, "silent")
 
 
-def _plan(facts: RunFacts) -> str:
-    """What the run was expected to take, beside what it has taken."""
+def plan_part(facts: RunFacts) -> str:
+    """What the run was expected to take, beside what it has taken; "" where nobody asked."""
     plan = facts.audit.get("numbers", {}).get("plan")
     if not isinstance(plan, Mapping):
         return ""
@@ -76,7 +67,10 @@ def _plan(facts: RunFacts) -> str:
     taken = f"Training and validation have taken {duration(facts.time_s)} so far."
     assumed = [text(f"assumed: {each}") for each in plan.get("assumes", ())]
     return (
-        tag("h3", "Plan") + made + tag("p", text(taken)) + bullets(assumed, class_="quiet details")
+        tag("h3", "Plan", class_="subhead")
+        + made
+        + tag("p", text(taken))
+        + bullets(assumed, class_="quiet details")
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from wellposed.guard.findings import Finding
 from wellposed.metrics.catalogue import METRICS
 from wellposed.report.draw import DASHES, Chart, Line, Mark
 from wellposed.report.facts import Event, RunFacts, Score, Series
@@ -15,6 +16,7 @@ from wellposed.report.wording import TRAINING_TITLES, plain
 
 NOISY = "noisy/"
 LINEAR = ("learning_rate", "items_per_s")  # their course is read, not their orders of magnitude
+MOST_PANELS = 30  # of one kind; a panel takes 0.1 s and 20 to 120 kB
 QUIET_EVENTS = ("started", "finished")  # they stand at the ends of every axis anyway
 
 
@@ -51,6 +53,22 @@ def marks_of(facts: RunFacts) -> list[Mark]:
 def marked_events(facts: RunFacts) -> list[Event]:
     """The events worth a mark."""
     return [event for event in facts.events if event.name not in QUIET_EVENTS]
+
+
+def panels_of(facts: RunFacts, finding: Finding) -> list[tuple[str, str]]:
+    """Id and title of the panels that a finding speaks of; the first panel where it names none."""
+    panels = [
+        (f"panel-{prefix}-{i}", chart)
+        for prefix, charts in (
+            ("validation", validation_charts(facts)),
+            ("training", training_charts(facts)),
+        )
+        for i, chart in enumerate(charts[:MOST_PANELS])
+    ]
+    words = {str(value) for value in finding.evidence.values()} | set(finding.evidence)
+    words |= {f"loss/{word}" for word in words}
+    named = [(panel, chart.title) for panel, chart in panels if words & set(chart.keys)]
+    return named or [(panel, chart.title) for panel, chart in panels[:1]]
 
 
 def letter(i: int) -> str:
@@ -96,6 +114,7 @@ def _validation_chart(facts: RunFacts, name: str) -> Chart:
         best_step=facts.best_step,
         dots=True,
         wide=False,
+        keys=(name,),
     )
 
 
@@ -116,8 +135,11 @@ def _training_charts(key: str, group: Mapping[str, Series]) -> list[Chart]:
             Line(_label(name, key), group[name].steps, group[name].values)
             for name in names[first : first + most]
         )
-        more = f", {first // most + 1}" if first else ""
-        charts.append(Chart(title + more, unit, lines, wide=key not in LINEAR))
+        chosen = tuple(names[first : first + most])
+        # A lonely curve of a further panel has no legend to name it.
+        more = lines[0].label if len(lines) == 1 else str(first // most + 1)
+        name = f"{title}, {more}" if first else title
+        charts.append(Chart(name, unit, lines, wide=key not in LINEAR, keys=chosen))
     return charts
 
 

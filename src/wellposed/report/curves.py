@@ -5,12 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from wellposed.report.charts import (
+    MOST_PANELS,
     NOISY,
     baseline,
     letter,
     marked_events,
     marks_of,
     name_of,
+    panels_of,
     span_of,
     training_charts,
     validation_charts,
@@ -21,7 +23,6 @@ from wellposed.report.markup import table, tag, text
 from wellposed.report.verdict import INTERVAL, has_interval
 from wellposed.report.wording import count, figure
 
-MOST_PANELS = 30  # a panel takes 0.1 s and 20 to 120 kB
 MOST_OPEN_EVENTS = 8
 
 
@@ -30,7 +31,7 @@ def curves_section(facts: RunFacts) -> str:
     validation, training = validation_charts(facts), training_charts(facts)
     if not validation and not training:
         return tag("p", "The history has no values to draw yet.", class_="lead")
-    parts = [_key(facts, validation, training), _events(marked_events(facts))]
+    parts = [_key(facts, validation, training), _found(facts), _events(marked_events(facts))]
     for title, charts, prefix in (
         ("Validation", validation, "validation"),
         ("Training", training, "training"),
@@ -47,14 +48,17 @@ def curves_section(facts: RunFacts) -> str:
 
 def _panels(facts: RunFacts, charts: Sequence[Chart], prefix: str) -> str:
     marks, span = marks_of(facts), span_of(facts)
+    told = _told(facts)
     panels = [
         tag(
             "figure",
             tag("h4", text(chart.title))
             + _legend(chart)
             + draw_chart(chart, marks, span, f"{prefix}-{i}")
-            + _caption(chart),
+            + _caption(chart, told.get(f"panel-{prefix}-{i}", [])),
             class_="panel",
+            id=f"panel-{prefix}-{i}",
+            tabindex="-1",
         )
         for i, chart in enumerate(charts[:MOST_PANELS])
     ]
@@ -87,7 +91,16 @@ def _last(line: Line) -> str:
     return figure(float(line.values[-1])) if line.values.size else ""
 
 
-def _caption(chart: Chart) -> str:
+def _told(facts: RunFacts) -> dict[str, list[int]]:
+    """Numbers of the findings that speak of each panel."""
+    told: dict[str, list[int]] = {}
+    for i, finding in enumerate(facts.findings, 1):
+        for panel, _ in panels_of(facts, finding):
+            told.setdefault(panel, []).append(i)
+    return told
+
+
+def _caption(chart: Chart, findings: Sequence[int]) -> str:
     parts = []
     for line in chart.lines:
         good = line.values[np.isfinite(line.values)]
@@ -100,7 +113,11 @@ def _caption(chart: Chart) -> str:
             )
         if bad:
             parts.append(f"{name}{count(bad, 'value')} not finite")
-    return tag("figcaption", text("; ".join(parts))) if parts else ""
+    links = [tag("a", f"finding {i}", href=f"#finding-{i}") for i in findings]
+    said = [text("; ".join(parts))] if parts else []
+    if links:
+        said.append(f"See {', '.join(links)}")
+    return tag("figcaption", ". ".join(said)) if said else ""
 
 
 def _has_band(line: Line) -> bool:
@@ -124,6 +141,28 @@ def _key(facts: RunFacts, validation: Sequence[Chart], training: Sequence[Chart]
     if any(not np.isfinite(line.values).all() for c in training for line in c.lines):
         items.append('<b class="alarm">\N{MULTIPLICATION X}</b> a value that is not finite')
     return tag("ul", "".join(tag("li", item) for item in items), class_="key")
+
+
+def _found(facts: RunFacts) -> str:
+    """The marks of findings as text, so that they can be reached without a pointer."""
+    items = [
+        tag(
+            "li",
+            tag("b", str(i), class_="alarm")
+            + " "
+            + tag("a", text(finding.title), href=f"#finding-{i}")
+            + text(f" ({finding.code}) from step {finding.since_step:,}"),
+            id=f"mark-{i}",
+            tabindex="-1",
+        )
+        for i, finding in enumerate(facts.findings, 1)
+    ]
+    if not items:
+        return ""
+    content = tag("ol", "".join(items), class_="events", aria_label="Findings on the curves")
+    if len(items) <= MOST_OPEN_EVENTS:
+        return content
+    return tag("details", tag("summary", text(count(len(items), "finding"))) + content)
 
 
 def _events(events: Sequence[Event]) -> str:

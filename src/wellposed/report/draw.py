@@ -70,6 +70,8 @@ class Chart:
     """May have a logarithmic axis when the values span more than `LOG_FROM_RATIO`."""
     axis: str = STEPS
     """What the curves are over."""
+    keys: tuple[str, ...] = ()
+    """Names of what is drawn, as the history has them."""
 
 
 def draw_chart(chart: Chart, marks: Sequence[Mark], span: tuple[float, float], name: str) -> str:

@@ -124,10 +124,16 @@ def _draw_map(canvas: Figure, axes: Axes, item: Map) -> None:
                 spot.x, spot.y, SHAPES[spot.kind], markersize=9, markeredgewidth=width,
                 markeredgecolor=colour, markerfacecolor="none", clip_on=False, zorder=5,
             )  # fmt: skip
-        axes.annotate(
-            spot.label, (spot.x, spot.y), xytext=(7, 6), textcoords="offset points",
-            color="white", fontsize=10.5, fontweight="bold",
-        )  # fmt: skip
+        if spot.label:
+            _label_spot(axes, spot.label, (spot.x, spot.y))
+
+
+def _label_spot(axes: Axes, label: str, place: tuple[float, float]) -> None:
+    axes.annotate(
+        label, place, xytext=(7, 6), textcoords="offset points",
+        color="white", fontsize=10.5, fontweight="bold",
+        bbox={"facecolor": "black", "alpha": 0.6, "edgecolor": "none", "pad": 1.5},
+    )  # fmt: skip
 
 
 def _draw_curve(axes: Axes, item: Curve) -> None:

@@ -20,6 +20,8 @@ from wellposed.errors import RunError
 from wellposed.guard.findings import Finding
 from wellposed.report.wording import count
 
+EXPLANATION = 1
+"""Format of explain/*.json that is understood here."""
 Numbers = NDArray[np.float64]
 Row = Mapping[str, Any]
 
@@ -72,6 +74,8 @@ class RunFacts:
     environment: Mapping[str, Any]
     audit: Mapping[str, Any]
     """What was asked before the run, as `Audit.to_json` wrote it; empty where nothing was."""
+    explanations: tuple[Mapping[str, Any], ...]
+    """What replays showed, as `wellposed explain` wrote it; empty where nothing was replayed."""
     missing: tuple[str, ...]
 
     @property
@@ -85,6 +89,17 @@ class RunFacts:
         """How many steps the recipe asks for."""
         steps = self._entry("training", "steps")
         return steps if isinstance(steps, int) else None
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last event says that the run came to its end."""
+        ends = [event for event in self.events if event.name in ("finished", "stopped")]
+        return bool(ends) and ends[-1].name == "finished" and ends[-1].step == self.last_step
+
+    @property
+    def drawn(self) -> bool:
+        """Whether there are values to draw."""
+        return bool(self.train or self.validation)
 
     def _entry(self, section: str, key: str) -> object:
         part = self.recipe.get(section)
@@ -125,6 +140,7 @@ def read_facts(run: Path) -> RunFacts:
         examples=tuple(folders),
         environment=_environment(run / "environment.json", missing),
         audit=_audit(run / "audit.json", missing),
+        explanations=_explanations(run / "explain", missing),
         missing=tuple(missing),
     )
 
@@ -243,3 +259,18 @@ def _audit(path: Path, missing: list[str]) -> Mapping[str, Any]:
         missing.append("an audit.json that can be read")
         return {}
     return audit if isinstance(audit, dict) else {}
+
+
+def _explanations(folder: Path, missing: list[str]) -> tuple[Mapping[str, Any], ...]:
+    """All of them by name; nothing is missing where there is none."""
+    told: list[Mapping[str, Any]] = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            content = None
+        if isinstance(content, dict) and content.get("format") == EXPLANATION:
+            told.append(content)
+        else:
+            missing.append(f"an explain/{path.name} of format {EXPLANATION}")
+    return tuple(told)

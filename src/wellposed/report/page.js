@@ -25,7 +25,7 @@ for (const player of players) {
   });
   player.addEventListener("seeked", () => show(player));
   const picture = player.closest("figure").querySelector(".picture");
-  picture.addEventListener("click", (event) => {
+  picture?.addEventListener("click", (event) => {
     const box = picture.getBoundingClientRect();
     player.currentTime = ((event.clientX - box.left) / box.width) * player.duration;
   });

@@ -11,13 +11,14 @@ from pathlib import Path
 from string import Template
 
 from wellposed.engine.storage.atomic import replacing
-from wellposed.report.audit import audit_section
 from wellposed.report.curves import curves_section
 from wellposed.report.examples import examples_section
 from wellposed.report.facts import read_facts
 from wellposed.report.markup import text
+from wellposed.report.questions import questions_section
 from wellposed.report.rates import rates_section
-from wellposed.report.sections import findings_section, recipe_section, verdict_section
+from wellposed.report.replayed import replay_section
+from wellposed.report.sections import recipe_section, verdict_section
 
 LARGEST_PAGE = 5_000_000
 """Bytes; what mail programs and phones still take without complaint."""
@@ -49,17 +50,16 @@ def render(run: Path) -> str:
         "script": script,
         "script_hash": _hash(script),
         "verdict": verdict_section(facts),
-        "audit": audit_section(facts),
-        "audit_link": '<a href="#audit">Audit</a>' if facts.audit else "",
-        "findings": findings_section(facts),
+        "questions": questions_section(facts),
         "curves": curves_section(facts),
+        "replay": replay_section(facts),
         "recipe": recipe_section(facts),
         "footer": "Made by wellposed from this run folder alone; the page loads nothing else.",
     }
     slots["rates"] = rates_section(run, LARGEST_PAGE // 2)
     slots["rates_link"] = '<a href="#rates">Bitrates</a>' if slots["rates"] else ""
     used = sum(len(part.encode()) for part in slots.values())
-    slots["sounds"] = examples_section(facts.examples, LARGEST_PAGE - _SPARE - used)
+    slots["examples"] = examples_section(facts.examples, LARGEST_PAGE - _SPARE - used)
     return Template(_part("page.html")).substitute(slots)
 
 

@@ -1,23 +1,19 @@
-"""The sections of the page except curves and sounds, each from facts to HTML."""
+"""The sections at both ends of the page: the verdict first, the recipe last."""
 
 import shlex
 from collections.abc import Iterator, Mapping
 
-from wellposed.guard.findings import Finding
-from wellposed.guard.rules import rule_codes, rule_name
+from wellposed.engine.recipe import Recipe, differences, parse
+from wellposed.errors import RecipeError
+from wellposed.report.audit import plan_part
 from wellposed.report.charts import baseline, name_of
 from wellposed.report.facts import RunFacts
-from wellposed.report.markup import bullets, pairs, tag, text
+from wellposed.report.markup import bullets, pairs, table, tag, text
 from wellposed.report.verdict import best_score, details, has_interval, verdict
-from wellposed.report.wording import count, duration, figure, plain, quantity, signed
+from wellposed.report.wording import duration, figure, quantity, signed
+from wellposed.systems import recipe_type
 
-QUESTIONS = {
-    "WP1": ("Existence", "Can what is wanted be reached by this network and optimizer?"),
-    "WP2": ("Uniqueness", "Is the optimum of the objective the thing that is wanted?"),
-    "WP3": ("Stability", "Does a small change have a small effect?"),
-    "WP4": ("Evidence", "Can the data and the measurements be trusted?"),
-}
-SEVERITIES = {"FAIL": "failure", "WARN": "warning", "INFO": "note"}
+MOST_CHANGES = 40
 
 
 def verdict_section(facts: RunFacts) -> str:
@@ -29,27 +25,15 @@ def verdict_section(facts: RunFacts) -> str:
     return "".join(parts)
 
 
-def findings_section(facts: RunFacts) -> str:
-    """The three questions and the evidence, then every finding."""
-    lead = "Three questions ask whether the training problem is well posed, a fourth whether that "
-    lead += "can be known. No finding means that no check fired, not that the answer is yes."
-    questions = [_question(facts, family) for family in QUESTIONS]
-    found = [_finding(i, finding) for i, finding in enumerate(facts.findings, 1)]
-    return (
-        tag("p", text(lead), class_="lead quiet")
-        + tag("ul", "".join(questions), class_="questions")
-        + "".join(found)
-    )
-
-
 def recipe_section(facts: RunFacts) -> str:
-    """The command, the recipe, the environment, and what the folder lacks."""
-    command = f"wellposed train {shlex.quote(str(facts.folder / 'recipe.yaml'))}"
-    parts = [
-        tag("p", "The folder holds every setting of the run. This trains it again:", class_="lead"),
-        tag("pre", tag("code", text(command)), class_="command"),
-        tag("details", tag("summary", "Recipe") + tag("pre", tag("code", text(facts.recipe_text)))),
-    ]
+    """How to train again and go on, what was changed, the whole recipe, and what is lacking."""
+    parts = [tag("p", "The folder holds every setting of the run.", class_="lead")]
+    parts += [_command(words, line) for words, line in _commands(facts)]
+    parts.append(_changes(facts))
+    parts.append(plan_part(facts))
+    parts.append(
+        tag("details", tag("summary", "Recipe") + tag("pre", tag("code", text(facts.recipe_text))))
+    )
     if facts.environment:
         rows = pairs(list(_flat(facts.environment)))
         content = tag("summary", "Environment") + tag("div", rows)
@@ -58,6 +42,40 @@ def recipe_section(facts: RunFacts) -> str:
         parts.append(tag("h3", "Not in this run folder", class_="subhead"))
         parts.append(bullets([text(item) for item in facts.missing], class_="quiet"))
     return "".join(parts)
+
+
+def _commands(facts: RunFacts) -> Iterator[tuple[str, str]]:
+    folder = shlex.quote(str(facts.folder))
+    recipe = shlex.quote(str(facts.folder / "recipe.yaml"))
+    yield "This trains it again, from the first step:", f"wellposed train {recipe}"
+    if not facts.finished:
+        yield "This goes on from its newest checkpoint:", f"wellposed resume {folder}"
+
+
+def _command(words: str, line: str) -> str:
+    return tag("p", text(words)) + tag("pre", tag("code", text(line)), class_="command")
+
+
+def _changes(facts: RunFacts) -> str:
+    """What the recipe says otherwise than the defaults of its system; "" where they are unknown."""
+    changed = _differences(facts)
+    if changed is None:
+        return ""
+    if not changed:
+        return tag("p", "It is the system's default recipe.", class_="quiet")
+    rows = [[key, str(new), str(old)] for key, (new, old) in list(changed.items())[:MOST_CHANGES]]
+    caption = f"What differs from the defaults of {facts.recipe['system']}"
+    if len(changed) > MOST_CHANGES:
+        caption += f": the first {MOST_CHANGES} of {len(changed)}"
+    return table(caption, ("Setting", "This run", "Default"), rows)
+
+
+def _differences(facts: RunFacts) -> Mapping[str, tuple[object, object]] | None:
+    try:
+        kind: type[Recipe] = recipe_type(str(facts.recipe.get("system")))
+        return differences(parse(kind, dict(facts.recipe), "recipe.yaml"), kind())
+    except RecipeError:  # a system of another package, or keys of another version
+        return None
 
 
 def _tiles(facts: RunFacts) -> Iterator[str]:
@@ -86,53 +104,6 @@ def _tiles(facts: RunFacts) -> Iterator[str]:
 def _tile(name: str, value: str, note: str, class_: str = "tile") -> str:
     small = tag("small", text(note)) if note else ""
     return tag("div", tag("dt", text(name)) + tag("dd", text(value) + small), class_=class_)
-
-
-def _question(facts: RunFacts, family: str) -> str:
-    name, question = QUESTIONS[family]
-    links = [
-        tag("a", text(f"{i}: {finding.code}"), href=f"#finding-{i}")
-        for i, finding in enumerate(facts.findings, 1)
-        if finding.code.startswith(family)
-    ]
-    answer = (
-        f"{count(len(links), 'finding')}: {', '.join(links)}" if links else "No finding on record"
-    )
-    content = tag("h3", text(name)) + tag("p", text(question)) + tag("p", answer, class_="answer")
-    return tag("li", content, class_="alarm" if links else "")
-
-
-def _finding(i: int, finding: Finding) -> str:
-    name = (
-        f"{finding.code} {rule_name(finding.code)}"
-        if finding.code in rule_codes()
-        else finding.code
-    )
-    since = "" if finding.since_step == finding.step else f", since step {finding.since_step:,}"
-    place = f"{name}, {SEVERITIES[finding.severity]}, at step {finding.step:,}{since}"
-    parts = [
-        tag("h3", tag("span", str(i), class_="badge") + tag("span", text(finding.title))),
-        tag("p", text(place), class_="quiet"),
-    ]
-    if finding.evidence:
-        parts.append(
-            pairs([(plain(key), _shown(value)) for key, value in finding.evidence.items()])
-        )
-    if finding.suspects:
-        items = [
-            f"{tag('b', text(suspect.name))}, to be tested: {text(suspect.intervention)}"
-            for suspect in finding.suspects
-        ]
-        parts.append(tag("p", "Suspects, none of them proven:") + bullets(items))
-    if finding.advice:
-        parts.append(tag("p", f"{tag('b', 'Try:')} {text(finding.advice)}"))
-    more = tag("code", text(f"wellposed rule {finding.code}"))
-    parts.append(tag("p", f"What it means and how it is measured: {more}", class_="quiet"))
-    return tag("article", "".join(parts), class_="finding", id=f"finding-{i}")
-
-
-def _shown(value: object) -> str:
-    return figure(value) if isinstance(value, float) else str(value)
 
 
 def _flat(entries: Mapping[str, object], before: str = "") -> Iterator[tuple[str, object]]:

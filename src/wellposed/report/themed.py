@@ -60,6 +60,7 @@ def _clean(element: ElementTree.Element, ids: dict[str, str]) -> None:
         element.set("href", f"#{ids.get(target[1:], target[1:])}")
         if element.tag == f"{{{SVG}}}a":  # the same links stand in the text, once, for the keyboard
             element.set("tabindex", "-1")
+            element.attrib.pop("target", None)  # matplotlib's "_blank": another tab
     for key, value in list(element.attrib.items()):
         value = re.sub(r"url\(#([\w-]+)\)", lambda hit: f"url(#{ids[hit[1]]})", value)
         value = re.sub(r"#00[ab]0[0-9a-f]{2}", lambda hit: VARIABLES[hit[0]], value)

@@ -8,6 +8,7 @@ import math
 
 from wellposed.report.charts import NOISY, baseline, name_of
 from wellposed.report.facts import RunFacts, Score
+from wellposed.report.replayed import convicted
 from wellposed.report.wording import count, duration, figure, quantity, signed
 
 IMPROVEMENT = "_improvement_db"
@@ -134,4 +135,6 @@ def _guard(facts: RunFacts) -> str:
     severities = [finding.severity.value for finding in facts.findings]
     words = {"FAIL": "failure", "WARN": "warning", "INFO": "note"}
     parts = [count(severities.count(key), word) for key, word in words.items() if key in severities]
-    return f"the guard has {count(len(severities), 'finding')} ({', '.join(parts)})"
+    guilty = list(dict.fromkeys(convicted(facts)))
+    proven = f", and replay has shown what removes it: {guilty[0]}" if guilty else ""
+    return f"the guard has {count(len(severities), 'finding')} ({', '.join(parts)}){proven}"
