@@ -5,6 +5,7 @@ import torch
 from torch.nn import functional
 
 from wellposed.nn.causal import CausalConv, CausalUpsample, ResidualUnit, Snake, Whole, bounded
+from wellposed.nn.snake import snake
 
 
 def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -32,6 +33,13 @@ def test_rows_of_the_weight_have_the_gain_as_norm():
     assert torch.allclose(layer.kernel().weight, wanted, atol=1e-6)
 
 
+def test_assigned_rows_turn_as_slowly_as_drawn_ones():
+    layer = CausalConv(4, 3, 5)
+    layer.assign(drawn(3, 4, 5) * torch.tensor([1e-3, 1.0, 1e3])[:, None, None])
+    lengths = layer.direction.detach().square().sum((1, 2)).sqrt()
+    assert torch.allclose(lengths, torch.full((3,), 20.0**0.5))
+
+
 @pytest.mark.parametrize("stride", [1, 3, 5, 8])
 def test_upsampling_is_the_transposed_convolution_less_its_tail(stride: int):
     torch.manual_seed(0)
@@ -51,6 +59,11 @@ def test_snake_is_its_formula():
     x = drawn(1, 2, 9)
     rate = torch.tensor([0.5, 3.0])[:, None]
     assert torch.allclose(layer(x, Whole()), x + torch.sin(rate * x) ** 2 / rate, atol=1e-6)
+
+
+def test_the_gradient_of_snake_is_that_of_its_formula():
+    x, rate = drawn(2, 3, 7).double(), torch.tensor([0.3, 1.0, 4.0], dtype=torch.float64)
+    assert torch.autograd.gradcheck(snake, (x.requires_grad_(), rate.requires_grad_()))
 
 
 def test_a_unit_keeps_its_length_and_of_zeros_makes_zeros_without_bias():

@@ -79,6 +79,17 @@ def test_every_further_stage_leaves_less(kind: str):
     assert left[-1] < 0.35 * float(z.square().mean())
 
 
+def test_every_stage_looks_up_residuals_of_unit_level():
+    made = quantizer("factorised")
+    residual = latents()
+    for stage in made.stages:
+        assert isinstance(stage, FactorisedStage)
+        projected = stage.project(residual, Whole())
+        # To what falls outside of its directions: less than 1 by that.
+        assert float(projected.square().mean().sqrt().detach()) == pytest.approx(1.0, abs=1e-3)
+        residual = residual - stage(projected, Whole()).value.detach()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_exact_arithmetic_finds_the_same_codes_and_decodes_them(kind: str):
     made, z = quantizer(kind), latents()

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from wellposed.nn.snake import snake
+
 
 class Kernel(NamedTuple):
     """What a convolution multiplies with."""
@@ -95,9 +97,14 @@ class CausalConv(nn.Module):
 
     @torch.no_grad()
     def assign(self, weight: Tensor) -> None:
-        """Take over `weight` `(out, in, taps)`, no row of which is zero."""
-        self.direction.copy_(weight)
-        self.gain.copy_(weight.square().sum((1, 2)).sqrt())
+        """Take over `weight` `(out, in, taps)`, no row of which is zero.
+
+        Directions get the length that drawn ones have, the root of their number of entries: a step
+        of Adam, alike for every entry, then turns all rows of a network by angles alike.
+        """
+        norm = weight.square().sum((1, 2)).sqrt().clamp(min=1e-12)
+        self.direction.copy_(weight / norm[:, None, None] * weight[0].numel() ** 0.5)
+        self.gain.copy_(norm)
 
     def forward(self, x: Tensor, tape: Tape) -> Tensor:
         """Convolve."""
@@ -135,8 +142,7 @@ class Snake(nn.Module):
 
     def forward(self, x: Tensor, tape: Tape) -> Tensor:
         """Apply to `(batch, channels, time)`."""
-        rate = self.rate.to(x.dtype)[:, None]
-        return tape.settle(x + (rate * x).sin().square() / (rate + 1e-9))
+        return tape.settle(snake(x, self.rate))
 
 
 class ResidualUnit(nn.Module):

@@ -115,6 +115,29 @@ def test_before_quantization_the_terms_are_those_of_reconstruction_alone():
     assert not codec.quantizer.started
 
 
+def test_terms_that_the_recipe_weighs_are_there_and_no_others():
+    weighed = {"loss.level": 1.0, "loss.complex": 2.0, "loss.magnitude": 3.0}
+    made = system(**weighed)
+    told = made.terms("model", networks(made), batch(made), moment(2))
+    assert set(told) == {"mel", "waveform", "commitment", "codebook", *(k[5:] for k in weighed)}
+    assert all(each.shape == (4,) and (each > 0).all() for each in told.values())
+    assert made.weights("model")["magnitude"] == 3.0
+
+
+def test_a_balanced_step_pulls_at_the_estimate_as_the_weights_say():
+    made = system(**{"loss.balanced": True, "loss.mel": 1.0, "loss.waveform": 3.0})
+    built = networks(made)
+    told, weights = made.terms("model", built, batch(made), now := moment(2)), made.weights("model")
+    estimate = now.shown["estimate"]
+    norms = {
+        name: torch.autograd.grad(weights[name] * told[name].mean(), estimate, retain_graph=True)[0]
+        for name in ("mel", "waveform")
+    }
+    # In the first step the running norm is the norm itself: shares of 1 to 3, together 1.
+    assert float(norms["mel"].norm()) == pytest.approx(0.25, rel=1e-4)
+    assert float(norms["waveform"].norm()) == pytest.approx(0.75, rel=1e-4)
+
+
 @pytest.mark.parametrize("kind", ["factorised", "ema", "scalar"])
 def test_books_are_fitted_when_quantization_begins_and_the_history_is_told(kind: str):
     made = system(**{"model.quantizer": kind})
@@ -205,11 +228,13 @@ def left(run: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return state, rows
 
 
-@pytest.mark.parametrize("kind", ["factorised", "ema"])
+@pytest.mark.parametrize(
+    ("kind", "balanced"), [("factorised", False), ("ema", False), ("ema", True)]
+)
 def test_a_run_that_is_stopped_around_every_change_has_the_bits_of_one_that_is_not(
-    kind: str, tmp_path: Path
+    kind: str, balanced: bool, tmp_path: Path
 ):
-    told = recipe(**{**CRITIC, "model.quantizer": kind})
+    told = recipe(**{**CRITIC, "model.quantizer": kind, "loss.balanced": balanced})
     start(CodecSystem, told, tmp_path / "whole", None)
     start(CodecSystem, told, tmp_path / "parts", 1)
     for until in (2, 3, 4, None):

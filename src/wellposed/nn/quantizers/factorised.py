@@ -58,16 +58,21 @@ class FactorisedStage(Stage):
 
     @torch.no_grad()
     def start(self, residual: Tensor, generator: torch.Generator) -> Tensor:
-        """Project onto the directions of most power, put the codes at centres of k-means."""
+        """Project onto the directions of most power, put the codes at centres of k-means.
+
+        Projected residuals have the RMS 1: later stages have a hundredth of the level of the
+        first, and a step of the optimizer is as large for the codes of all.
+        """
         directions = main_directions(residual, self.book.shape[1])
-        self.inward.assign(directions[:, :, None])
-        self.outward.assign(directions.T[:, :, None])
-        rows = residual @ directions.T
+        level = (residual @ directions.T).square().mean().sqrt().clamp(min=1e-6)
+        self.inward.assign(directions[:, :, None] / level)
+        self.outward.assign(directions.T[:, :, None] * level)
+        rows = residual @ directions.T / level
         self.book[1:] = kmeans(rows, self.size - 1, generator, cosine=self.cosine)
         weight, bias = self.kernel()
         nearest = functional.linear(rows, weight[:, :, 0], bias).argmax(-1) + 1
         self.share.copy_(torch.bincount(nearest, minlength=self.size) / len(nearest))
-        return self.book[nearest] @ directions
+        return self.book[nearest] @ directions * level
 
     @torch.no_grad()
     def learn(

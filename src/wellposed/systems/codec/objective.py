@@ -5,7 +5,11 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from wellposed.dsp.hearing import hearing_weights
 from wellposed.dsp.levels import POWER_FLOOR
+from wellposed.dsp.stft import Stft
+from wellposed.losses.compressed import compressed_complex, compressed_magnitude
+from wellposed.losses.level import level_distance
 from wellposed.losses.mel import mel_distance
 from wellposed.losses.waveform import waveform_l1
 from wellposed.nn.critics import Said
@@ -14,6 +18,12 @@ from wellposed.systems.codec.model import Estimate
 from wellposed.systems.codec.recipe import CodecRecipe
 
 RECONSTRUCTION = ("mel", "waveform")
+SPECTRAL = {"complex": compressed_complex, "magnitude": compressed_magnitude}
+"""Terms on compressed spectra."""
+MORE = ("level", *SPECTRAL)
+"""Terms that exist only where the recipe weighs them."""
+WINDOWS_MS = (16.0, 32.0, 64.0)
+"""Windows of those spectra, hop a quarter; several, so that no artefact hides."""
 ADVERSARIAL = ("fooling", "matching")
 QUANTIZER = {"factorised": ("commitment", "codebook"), "ema": ("commitment",), "scalar": ()}
 """Terms that each kind of quantizer needs."""
@@ -22,7 +32,8 @@ QUANTIZER = {"factorised": ("commitment", "codebook"), "ema": ("commitment",), "
 def names_of(recipe: CodecRecipe) -> tuple[str, ...]:
     """Names of the coder's terms, and of their weights in the recipe."""
     adversarial = ADVERSARIAL if recipe.critic.from_step else ()
-    return (*RECONSTRUCTION, *QUANTIZER[recipe.model.quantizer], *adversarial)
+    more = (name for name in MORE if getattr(recipe.loss, name) > 0)
+    return (*RECONSTRUCTION, *more, *QUANTIZER[recipe.model.quantizer], *adversarial)
 
 
 def coder_terms(
@@ -41,9 +52,11 @@ def coder_terms(
         terms = {
             "mel": mel_distance(made.wave, wave, recipe.scenes.rate),
             "waveform": waveform_l1(made.wave / level, wave / level),
+            "level": level_distance(made.wave / level, wave / level),
             "commitment": made.commitment,
             "codebook": made.codebook,
         }
+        terms |= _spectral(made.wave / level, wave / level, recipe)
         if said is not None:
             fake, real = said
             terms["fooling"] = fooling_term([each.scores for each in fake])
@@ -52,6 +65,19 @@ def coder_terms(
             )
     nothing = torch.zeros(len(wave), device=wave.device)
     return {name: terms.get(name, nothing) for name in names_of(recipe)}
+
+
+def _spectral(estimate: Tensor, wave: Tensor, recipe: CodecRecipe) -> dict[str, Tensor]:
+    """Terms on compressed spectra that the recipe weighs, every auditory filter counting alike."""
+    wanted = [name for name in SPECTRAL if getattr(recipe.loss, name) > 0]
+    values: dict[str, list[Tensor]] = {name: [] for name in wanted}
+    for window_ms in WINDOWS_MS if wanted else ():
+        stft = Stft.of_duration(recipe.scenes.rate, window_ms, window_ms / 4)
+        pair = stft.forward(estimate), stft.forward(wave)
+        heard = hearing_weights(stft.bins, recipe.scenes.rate, wave.device)
+        for name in wanted:
+            values[name].append(SPECTRAL[name](*pair, weights=heard))
+    return {name: torch.stack(each).mean(0) for name, each in values.items()}
 
 
 def latent_shares(

@@ -101,6 +101,12 @@ class Loss(Section):
     """Mean absolute difference relative to the scene's level: phase, hence SI-SDR. Measured share
     of the pull at the latents beside `mel`: 0.2 % with a weight of 1, 6 to 9 % with 50, 23 % with
     300 (size 1m, 100 steps from random weights)."""
+    level: Weight = 0.0
+    """Absolute distance of the levels of scenes [B]; 0: not computed."""
+    complex: Weight = 0.0
+    """Compressed complex spectra of the scene at unit level; 0: not computed."""
+    magnitude: Weight = 0.0
+    """Compressed magnitudes of those spectra; 0: not computed."""
     commitment: Weight = 0.25
     """Latents towards their codes."""
     codebook: Weight = 1.0
@@ -109,6 +115,9 @@ class Loss(Section):
     """What the critic says of the estimate."""
     matching: Weight = 2.0
     """Layers of the critic, estimate against original."""
+    balanced: bool = False
+    """Weights are shares of the gradient at the estimate (EnCodec's balancer); commitment and
+    codebook stay as they are."""
     dropout: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Share of scenes that get a random number of stages, so that one model serves all bitrates."""
     quantize_from: Annotated[int, Field(ge=0)] = 1000
@@ -148,7 +157,7 @@ class CodecRecipe(Recipe):
             key
             for phase in self.curriculum
             for key in phase.changes
-            if key in ("scenes.rate", "loss.quantize_from")
+            if key in ("scenes.rate", "loss.quantize_from", "loss.balanced")
         ]
         if fixed:
             raise ValueError(f"curriculum: {fixed[0]} cannot change within a run")

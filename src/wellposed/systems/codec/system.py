@@ -16,6 +16,7 @@ from wellposed.engine.system import Batch, Item, Moment, Networks, Player, Syste
 from wellposed.errors import RecipeError
 from wellposed.metrics.catalogue import metric, require_packages
 from wellposed.metrics.table import score_pair, write_json
+from wellposed.nn.balance import Balancer
 from wellposed.nn.critics import Said, WaveCritic
 from wellposed.nn.critics.least_squares import fake_term, real_term
 from wellposed.systems.codec.declaration import declared
@@ -28,7 +29,10 @@ from wellposed.systems.codec.told import tell_books, tell_levels
 from wellposed.systems.codec.transform import start_as_transform
 
 CRITIC = "critic"
+BALANCE = "balance"
 MEASURED = ("si_sdr_db", "snr_db", "stoi", "mel_distance_db", "level_error_db")
+HALVED = ("si_sdr_db", "mel_distance_db")
+"""What is told of half of the stages, besides what selects."""
 EXAMPLES = 3
 """Scenes that a run's report lets people hear."""
 
@@ -67,6 +71,8 @@ class CodecSystem(System[CodecRecipe]):
         if recipe.model.start == "transform":
             start_as_transform(codec)
         networks: dict[str, nn.Module] = {"model": codec}
+        if recipe.loss.balanced:
+            networks[BALANCE] = Balancer(names_of(recipe))
         if recipe.critic.from_step:
             chosen = recipe.critic
             networks[CRITIC] = WaveCritic(
@@ -124,6 +130,8 @@ class CodecSystem(System[CodecRecipe]):
                 real: list[Said] = critic(wave)
             said = critic(made.wave), real
         terms = coder_terms(made, wave, self.recipe, said)
+        if self.recipe.loss.balanced:
+            terms = networks[BALANCE](terms, self.weights("model"), made.wave)
         self._tell(model, made, wave, terms, moment)
         return terms
 
@@ -185,7 +193,8 @@ class CodecSystem(System[CodecRecipe]):
         estimates = self._coded(networks, item)
         scores = self._scores(item, estimates["estimate"])
         half = self._scores(item, estimates["half"])
-        return scores | {f"half/{name}": half[name] for name in ("si_sdr_db", "mel_distance_db")}
+        told = dict.fromkeys((self.recipe.validation.select, *HALVED))
+        return scores | {f"half/{name}": half[name] for name in told}
 
     def _coded(self, networks: Networks, item: Item) -> dict[str, Tensor]:
         codec = _codec(networks["model"])
