@@ -6,26 +6,23 @@ second comes back as zeros; what is lost is concealed, and told.
 """
 
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import torch
 
 from wellposed.data.audio import Waveform
 from wellposed.data.audio_stream import resampled
 from wellposed.engine.use import open_device
 from wellposed.errors import DataError
-from wellposed.systems.codec.bitstream.chunks import SILENT
 from wellposed.systems.codec.bitstream.header import Header
-from wellposed.systems.codec.bitstream.layers import ABSENT, Codes
-from wellposed.systems.codec.bitstream.reader import Piece, Reader, Report
+from wellposed.systems.codec.bitstream.layers import Codes
+from wellposed.systems.codec.bitstream.reader import Piece, Reader
 from wellposed.systems.codec.bitstream.tables import Tables
 from wellposed.systems.codec.bitstream.writer import Writer
-from wellposed.systems.codec.concealment import Concealer, fades
-from wellposed.systems.codec.levels import Leveller, gains
+from wellposed.systems.codec.flow import Counted, clipped, lagging, seconds, skipping
 from wellposed.systems.codec.loading import (
     WEIGHTS,
     identity,
@@ -33,6 +30,7 @@ from wellposed.systems.codec.loading import (
     load_tables_of,
 )
 from wellposed.systems.codec.model import Codec
+from wellposed.systems.codec.seconds import SecondDecoder, SecondEncoder
 
 CHUNK_S = 1.0
 """Length of a chunk: what a flipped bit costs, and 14 bytes of it are no codes."""
@@ -130,10 +128,10 @@ class Coder:
         header = self.header(rate, channels, samples, settings)
         tables = self.tables if settings.entropy else None
         writer = Writer(sink, header, tables=tables, kbps=settings.kbps)
-        counted = _Count(blocks)
+        counted = Counted(blocks)
         low = resampled(counted, rate, header.rate, None)
-        encoder = _Encoder(self, header, writer)
-        for second in _seconds(low, header.chunk_samples):
+        encoder = SecondEncoder(self.network, self.span_db, writer)
+        for second in seconds(low, header.chunk_samples):
             encoder.add(second)
         if samples not in (None, counted.samples) or not counted.samples:
             raise DataError(f"{counted.samples} samples came, {samples} were told")
@@ -187,17 +185,17 @@ class Coder:
             second = reader.seek(max(0, before - 2))
         first = second * header.chunk_samples
         # A block waits for the next, so that the length is known when the last one is cut.
-        waiting = _lagging(self._decoded(reader))
-        low = _clipped(waiting, report, lambda samples: header.coded(samples) - first)
+        waiting = lagging(self._decoded(reader))
+        low = clipped(waiting, report, lambda samples: header.coded(samples) - first)
         skipped = round(first * header.output_rate / header.rate)
         high = resampled(low, header.rate, header.output_rate, None)
-        sound = _clipped(high, report, lambda samples: samples - skipped)
-        yield from _skipping(sound, start - skipped)
+        sound = clipped(high, report, lambda samples: samples - skipped)
+        yield from skipping(sound, start - skipped)
 
     def _decoded(self, reader: Reader) -> Iterator[Waveform]:
         """Blocks at the rate of the network, of whole frames."""
         header = reader.header
-        decoder = _Decoder(self, header)
+        decoder = SecondDecoder(self.network, header)
         waiting: list[Piece] = []
         for piece in reader.pieces():
             if waiting and waiting[0].second != piece.second:
@@ -207,139 +205,3 @@ class Coder:
         if not waiting:
             raise DataError(f"{reader.name}: no chunk is whole; {reader.report.words()}")
         yield decoder.second(waiting)
-
-
-class _Encoder:
-    """One second after the other into a writer."""
-
-    def __init__(self, coder: Coder, header: Header, writer: Writer) -> None:
-        self.network, self.header, self.writer = coder.network, header, writer
-        self.levellers = [Leveller(header.level_db, coder.span_db) for _ in range(header.channels)]
-        self.before = [SILENT] * header.channels
-        self.state = coder.network.encoder_state()
-
-    def add(self, chunk: Waveform) -> None:
-        """Code (channels, time), a whole second but for the last one."""
-        header, samples = self.header, chunk.shape[1]
-        levels = [each.next(row) for each, row in zip(self.levellers, chunk, strict=True)]
-        frames = -(-samples // header.hop)
-        scaled = np.zeros((header.channels, frames * header.hop), np.float32)
-        for number, level in enumerate(levels):
-            made = gains(self.before[number], level, header.level_db, header.hop, samples)
-            scaled[number, :samples] = chunk[number] * made
-        device = next(self.network.parameters()).device
-        codes = self.network.encode_step(torch.from_numpy(scaled).to(device), self.state)
-        codes = codes[:, : len(header.books)].cpu().numpy().astype(np.int32)
-        for number, level in enumerate(levels):
-            self.writer.add(codes[number], level, samples)
-        self.before = levels
-
-
-class _Decoder:
-    """One second after the other out of a reader."""
-
-    def __init__(self, coder: Coder, header: Header) -> None:
-        self.network, self.header = coder.network, header
-        channels = range(header.channels)
-        self.concealers = [Concealer(len(header.books)) for _ in channels]
-        self.heights = [1.0 for _ in channels]
-        self.before = [SILENT for _ in channels]
-        self.state = coder.network.decoder_state()
-
-    def second(self, pieces: list[Piece]) -> Waveform:
-        """Decode the pieces of one second, one a channel or fewer: (channels, frames * hop)."""
-        header = self.header
-        frames = pieces[0].frames
-        codes = np.full((header.channels, len(header.books), frames), ABSENT, np.int32)
-        lost = np.ones(header.channels, bool)
-        levels = [SILENT] * header.channels
-        for piece in pieces:
-            if piece.codes is not None:
-                codes[piece.channel], lost[piece.channel] = piece.codes, False
-                levels[piece.channel] = piece.level
-        shapes = [self._shape(n, codes, bool(gone), levels[n]) for n, gone in enumerate(lost)]
-        device = next(self.network.parameters()).device
-        wave = self.network.decode_step(torch.from_numpy(codes).long().to(device), self.state)
-        return wave.cpu().numpy() * np.stack(shapes)
-
-    def _shape(self, channel: int, codes: np.ndarray, lost: bool, level: int) -> np.ndarray:
-        """Fill the codes of a lost chunk; return the gain of every sample."""
-        header = self.header
-        frames = codes.shape[2]
-        codes[channel], heights = self.concealers[channel].fill(
-            codes[channel], np.full(frames, lost)
-        )
-        made = fades(self.heights[channel], heights, header.hop)
-        self.heights[channel] = float(heights[-1])
-        if lost:
-            level = self.before[channel]  # concealed at the level of what is repeated
-        before, self.before[channel] = self.before[channel], level
-        if header.level_db == 0 and level != SILENT:
-            return made
-        if level == SILENT:
-            return np.zeros_like(made)
-        return made / gains(before, level, header.level_db, header.hop, len(made))
-
-
-@dataclass
-class _Count:
-    """Blocks as they are, counted and checked."""
-
-    blocks: Iterable[Waveform]
-    samples: int = 0
-
-    def __iter__(self) -> Iterator[Waveform]:
-        for block in self.blocks:
-            if not np.isfinite(block).all():
-                raise DataError("NaN or infinite samples; repair what made the sound")
-            self.samples += block.shape[1]
-            yield block
-
-
-def _seconds(blocks: Iterable[Waveform], samples: int) -> Iterator[Waveform]:
-    """Cut a stream into pieces of `samples`; the last one may be shorter."""
-    held: list[Waveform] = []
-    count = 0
-    for block in blocks:
-        while block.shape[1]:
-            part = block[:, : samples - count]
-            held.append(part)
-            count += part.shape[1]
-            block = block[:, part.shape[1] :]
-            if count == samples:
-                yield np.concatenate(held, axis=1)
-                held, count = [], 0
-    if count:
-        yield np.concatenate(held, axis=1)
-
-
-def _lagging(blocks: Iterable[Waveform]) -> Iterator[Waveform]:
-    """Yield each block when the next one has come."""
-    held = None
-    for block in blocks:
-        if held is not None:
-            yield held
-        held = block
-    if held is not None:
-        yield held
-
-
-def _clipped(
-    blocks: Iterable[Waveform], report: Report, length: Callable[[int], int]
-) -> Iterator[Waveform]:
-    """Cut a stream at the length of the file as soon as that is known."""
-    done = 0
-    for block in blocks:
-        end = block.shape[1] if report.samples is None else length(report.samples) - done
-        part = block[:, : max(0, end)]
-        done += part.shape[1]
-        yield part
-
-
-def _skipping(blocks: Iterable[Waveform], samples: int) -> Iterator[Waveform]:
-    """Leave out the first samples of a stream."""
-    for block in blocks:
-        kept = block[:, samples:]
-        samples = max(0, samples - block.shape[1])
-        if kept.shape[1]:
-            yield kept

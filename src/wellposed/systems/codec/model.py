@@ -77,9 +77,10 @@ class Codec(nn.Module):
             raise ValueError(f"{rate} Hz: wanted one of {', '.join(map(str, FIRST_STRIDES))} Hz")
         strides = (FIRST_STRIDES[rate], *STRIDES)
         self.rate, self.hop = rate, rate // FRAMES_PER_SECOND
-        self.encoder = Encoder(recipe.encoder_channels, strides, recipe.dilations, recipe.latent)
+        sides = recipe.dilations, recipe.latent
+        self.encoder = Encoder(Levels(recipe.encoder_channels, strides, *sides))
         self.quantizer = ResidualQuantizer([_stage(recipe) for _ in range(recipe.stages)])
-        self.decoder = Decoder(recipe.decoder_channels, strides, recipe.dilations, recipe.latent)
+        self.decoder = Decoder(Levels(recipe.decoder_channels, strides, *sides))
 
     @property
     def books(self) -> tuple[int, ...]:
@@ -206,18 +207,25 @@ class Codec(nn.Module):
         return framed.unflatten(-1, (-1, self.hop)).abs().amax(-1) > SILENT
 
 
+class Levels(NamedTuple):
+    """What an encoder is built of, and a decoder in reverse."""
+
+    channels: tuple[int, ...]
+    """Before the first stride, and after each."""
+    strides: tuple[int, ...]
+    dilations: tuple[int, ...]
+    """Of the residual units of every level."""
+    latent: int
+    """Numbers per frame that are quantized."""
+
+
 class Encoder(nn.Module):
     """Waveform `(batch, 1, frames * hop)` to latents `(batch, latent, frames)`."""
 
-    def __init__(
-        self,
-        channels: tuple[int, ...],
-        strides: tuple[int, ...],
-        dilations: tuple[int, ...],
-        latent: int,
-    ) -> None:
+    def __init__(self, plan: Levels) -> None:
         """Make a level of residual units for every stride."""
         super().__init__()
+        channels, strides, dilations, latent = plan
         gain = _gain(strides, dilations)
         layers: list[nn.Module] = [CausalConv(1, channels[0], 7)]
         for width, following, stride in zip(channels, channels[1:], strides, strict=False):
@@ -237,15 +245,10 @@ class Decoder(nn.Module):
     No layer has a bias: zero latents become exact silence.
     """
 
-    def __init__(
-        self,
-        channels: tuple[int, ...],
-        strides: tuple[int, ...],
-        dilations: tuple[int, ...],
-        latent: int,
-    ) -> None:
+    def __init__(self, plan: Levels) -> None:
         """Make the levels of the encoder in reverse."""
         super().__init__()
+        channels, strides, dilations, latent = plan
         gain = _gain(strides, dilations)
         layers: list[nn.Module] = [CausalConv(latent, channels[-1], 3, bias=False)]
         steps = zip(channels[::-1], channels[-2::-1], strides[::-1], strict=False)
