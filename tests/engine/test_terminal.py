@@ -82,7 +82,7 @@ def test_scores_tell_the_choosing_metric_first_and_what_failed(tmp_path: Path):
     terminal.validation(200, 61.0, SCORES, "si_sdr_db", True)
     assert written(tmp_path / "log.txt") == (
         "00:01:01 step 200/400 validation si_sdr 8.1 dB (7.6 to 8.6 dB, n 40) best, "
-        "stoi 0.853 (1 failed)\n"
+        "stoi 0.853 (1 undefined)\n"
     )
 
 

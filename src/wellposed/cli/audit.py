@@ -18,7 +18,7 @@ from wellposed.cli.audit_subject import load_subject, real_speech
 from wellposed.errors import RecipeError, WellposedError
 from wellposed.guard import Severity
 from wellposed.guard.audit import Audit, audit_loss
-from wellposed.guard.audit.probes import ITEMS, RATE
+from wellposed.guard.audit.probes import ITEMS, SAMPLES
 from wellposed.guard.audit.problem import Problem, audit_problem
 from wellposed.systems import SYSTEMS, recipe_type, system_type
 
@@ -122,5 +122,5 @@ def _audit(options: AuditOptions) -> Audit:
 
 
 def _given(domain: str) -> str:
-    shapes = {"waveform": f"float32 ({ITEMS}, {RATE})", "spectrum": f"complex64 ({ITEMS}, ...)"}
+    shapes = {"waveform": f"float32 ({ITEMS}, {SAMPLES})", "spectrum": f"complex64 ({ITEMS}, ...)"}
     return shapes[domain]

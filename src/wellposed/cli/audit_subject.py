@@ -15,7 +15,7 @@ from wellposed.data.keyed import generator
 from wellposed.data.sounds import CorpusSounds
 from wellposed.errors import DataError, RecipeError
 from wellposed.guard.audit import Probes
-from wellposed.guard.audit.probes import ITEMS, RATE
+from wellposed.guard.audit.probes import ITEMS, RATE, SAMPLES
 from wellposed.guard.audit.problem import Problem
 from wellposed.systems import SYSTEMS
 
@@ -64,12 +64,12 @@ def load_subject(what: str) -> Callable[..., Any] | Problem:
 
 
 def real_speech(data: Path, seed: int) -> Probes:
-    """One second each of four clips of a corpus. Raises DataError: no audible speech in it."""
+    """A piece each of four clips of a corpus. Raises DataError: no audible speech in it."""
     sounds = CorpusSounds(open_corpus(data), RATE)
     pieces = []
     for draw in range(20 * ITEMS):
         rng = generator(seed, "audit", "train", draw)
-        piece = torch.tensor(sounds.speech("train", RATE, rng).wave)
+        piece = torch.tensor(sounds.speech("train", SAMPLES, rng).wave)
         # A pause of the clip may be all that was drawn.
         if float(piece.square().mean()) > 1e-8:
             pieces.append(piece)

@@ -208,4 +208,4 @@ def _cell(score: Score | None) -> str:
 
 
 def _scenes(score: Score) -> str:
-    return f"{score.n:,}" + (f", {score.failed:,} failed" if score.failed else "")
+    return f"{score.n:,}" + (f", {score.failed:,} undefined" if score.failed else "")

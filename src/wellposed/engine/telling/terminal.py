@@ -145,7 +145,7 @@ def describe_scores(
             high = number(score["high"], unit)
             part += f" ({low} to {high}, n {score['n']}){' best' if best else ''}"
         if score["failed"]:
-            part += f" ({score['failed']} failed)"
+            part += f" ({score['failed']} undefined)"
         parts.append(part)
     return ", ".join(parts)
 

@@ -1,6 +1,8 @@
 """The loss over nine decades of level: best gain, dead zones, an end without a bottom."""
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from torch import Tensor
 
@@ -22,9 +24,9 @@ FAINT = 1e-7
 
 def gain_part(bench: Bench) -> Part:
     """Follow the good estimate over all gains."""
-    level = level_part(bench)
     levels = sorted({*SLOPES_DB, bench.quietest_db}) if bench.quietest_db > -120 else SLOPES_DB
     slopes = {db: bench.asked.slope(10 ** (db / 20) * bench.good, bench.reference) for db in levels}
+    level = level_part(bench, {db: each.value for db, each in slopes.items()})
     slope_over_gain = {
         f"{db:g}": float((each.gradient * 10 ** (db / 20) * bench.good).sum())
         for db, each in slopes.items()
@@ -35,9 +37,9 @@ def gain_part(bench: Bench) -> Part:
     )
 
 
-def level_part(bench: Bench) -> Part:
-    """Which level is best, by values alone."""
-    losses = _follow(bench, bench.good)
+def level_part(bench: Bench, known: Mapping[float, float] = MappingProxyType({})) -> Part:
+    """Which level is best, by values alone; `known` are values by gain [dB] that were asked."""
+    losses = _follow(bench, bench.good, known)
     anchored = not bench.blind_to_gain
     best = min(losses, key=lambda gain: losses[gain])
     numbers = {
@@ -49,8 +51,14 @@ def level_part(bench: Bench) -> Part:
     return Part([_level(bench, losses, best, anchored)], numbers)
 
 
-def _follow(bench: Bench, estimate: Tensor) -> dict[float, float]:
-    return {gain: bench.asked.value(gain * estimate, bench.reference) for gain in _gains()}
+def _follow(
+    bench: Bench, estimate: Tensor, known: Mapping[float, float] = MappingProxyType({})
+) -> dict[float, float]:
+    steps = {gain: round(20 * math.log10(gain), 6) for gain in _gains()}
+    return {
+        gain: known[db] if db in known else bench.asked.value(gain * estimate, bench.reference)
+        for gain, db in steps.items()
+    }
 
 
 def _gains() -> list[float]:

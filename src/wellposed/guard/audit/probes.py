@@ -15,6 +15,10 @@ from torch import Tensor
 RATE = 16000
 """Sample rate of the synthetic probes [Hz]."""
 
+SAMPLES = 9600
+"""Length of a probe: 0.6 s, three or four syllables with their pauses. The dearest losses, spectra
+at several resolutions, are then asked everything in 3 seconds of one core."""
+
 LEVEL = 0.1
 """Root mean square of a synthetic reference: -20 dB re full scale, as recorded speech."""
 
@@ -34,8 +38,8 @@ class Probes:
 
     @classmethod
     def synthetic(cls, seed: int = 0, level: float = LEVEL, items: int = ITEMS) -> "Probes":
-        """One second of speech-like sound per item, with silent pauses, at RMS `level`."""
-        voices = speech_like(2 * items, RATE, _generator(seed, 0))
+        """Speech-like sound with silent pauses, `SAMPLES` an item, at RMS `level`."""
+        voices = speech_like(2 * items, SAMPLES, _generator(seed, 0))
         voices = level * voices / rms(voices)
         return cls(voices[:items], voices[items:], RATE, seed)
 
