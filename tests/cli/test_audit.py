@@ -131,7 +131,7 @@ def test_spectral_losses_are_asked_with_spectra_and_their_declared_blindness(cap
         ("my_losses:Sized", "needs arguments"),
         ("my_losses:number", "cannot be called"),
         ("my_losses:nothing", "shall return a wellposed.guard.Problem"),
-        ("my_losses:stereo", "given (estimate, reference), each float32 (4, 16000)"),
+        ("my_losses:stereo", "given (estimate, reference), each float32 (4, 9600)"),
     ],
 )
 def test_what_cannot_be_asked_gives_two_and_says_what_to_do(what: str, words: str, capsys):
