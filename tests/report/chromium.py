@@ -5,6 +5,7 @@ import os
 import select
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +65,11 @@ class Browser:
             self.events.append(answer)
 
     def open(self, page: Path) -> None:
+        self.visit(page.as_uri())
+
+    def visit(self, address: str) -> None:
         self.events.clear()
-        self.ask("Page.navigate", url=page.as_uri())
+        self.ask("Page.navigate", url=address)
         while not any(event["method"] == "Page.loadEventFired" for event in self.events):
             self.events.append(self._receive())
 
@@ -74,6 +78,13 @@ class Browser:
             "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True
         )
         return answer["result"].get("value")
+
+    def wait_for(self, expression: str) -> None:
+        """Ask until it is true."""
+        until = time.monotonic() + PATIENCE_S
+        while not self.evaluate(expression):
+            assert time.monotonic() < until, f"{PATIENCE_S} s have not made it true: {expression}"
+            time.sleep(0.1)
 
     def close(self) -> None:
         self._session = None

@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "enhance": ("wellposed.cli.enhance:enhance", "remove noise from audio files"),
     "extract": ("wellposed.cli.extract:extract", "keep one speaker, told by an enrolment"),
     "codec": ("wellposed.cli.codec:codec", "code speech at a few kbit/s: wellposed codec encode"),
+    "serve": ("wellposed.cli.serve:serve", "show many runs in a browser, live: serve RUNS_DIR"),
     "report": ("wellposed.cli.look:report", "write the report page of a run"),
     "export": ("wellposed.cli.export:export", "copy a run's best weights to give them away"),
     "replay": ("wellposed.cli.replay:replay", "run a step again and look for the first culprit"),

@@ -53,7 +53,7 @@ def _panels(facts: RunFacts, charts: Sequence[Chart], prefix: str) -> str:
         tag(
             "figure",
             tag("h4", text(chart.title))
-            + _legend(chart)
+            + legend(chart)
             + draw_chart(chart, marks, span, f"{prefix}-{i}")
             + _caption(chart, told.get(f"panel-{prefix}-{i}", [])),
             class_="panel",
@@ -70,7 +70,8 @@ def _panels(facts: RunFacts, charts: Sequence[Chart], prefix: str) -> str:
     return html
 
 
-def _legend(chart: Chart) -> str:
+def legend(chart: Chart) -> str:
+    """Names of the curves with their last values; "" for a curve alone."""
     if len(chart.lines) < 2:
         return ""
     items = []

@@ -22,6 +22,7 @@ from wellposed.report.wording import count
 
 EXPLANATION = 1
 """Format of explain/*.json that is understood here."""
+ENDS = ("finished", "stopped")
 Numbers = NDArray[np.float64]
 Row = Mapping[str, Any]
 
@@ -74,6 +75,8 @@ class RunFacts:
     environment: Mapping[str, Any]
     audit: Mapping[str, Any]
     """What was asked before the run, as `Audit.to_json` wrote it; empty where nothing was."""
+    scenes: str
+    """Name of the list of scenes that the last validation was on; "" where none was told."""
     explanations: tuple[Mapping[str, Any], ...]
     """What replays showed, as `wellposed explain` wrote it; empty where nothing was replayed."""
     missing: tuple[str, ...]
@@ -91,10 +94,12 @@ class RunFacts:
         return steps if isinstance(steps, int) else None
 
     @property
-    def finished(self) -> bool:
-        """Whether the last event says that the run came to its end."""
-        ends = [event for event in self.events if event.name in ("finished", "stopped")]
-        return bool(ends) and ends[-1].name == "finished" and ends[-1].step == self.last_step
+    def end(self) -> str:
+        """ "finished" or "stopped" where the history says so of its last step, else ""."""
+        turns = [event for event in self.events if event.name in ("resumed", *ENDS)]
+        if turns and turns[-1].name in ENDS and turns[-1].step == self.last_step:
+            return turns[-1].name
+        return ""
 
     @property
     def drawn(self) -> bool:
@@ -140,6 +145,7 @@ def read_facts(run: Path) -> RunFacts:
         examples=tuple(folders),
         environment=_environment(run / "environment.json", missing),
         audit=_audit(run / "audit.json", missing),
+        scenes=next((str(row["scenes"]) for row in reversed(checked) if row.get("scenes")), ""),
         explanations=_explanations(run / "explain", missing),
         missing=tuple(missing),
     )

@@ -6,6 +6,7 @@ own content security policy forbids every request and every script but the one i
 
 import base64
 import hashlib
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -13,7 +14,7 @@ from string import Template
 from wellposed.engine.storage.atomic import replacing
 from wellposed.report.curves import curves_section
 from wellposed.report.examples import examples_section
-from wellposed.report.facts import read_facts
+from wellposed.report.facts import RunFacts, read_facts
 from wellposed.report.markup import text
 from wellposed.report.questions import questions_section
 from wellposed.report.rates import rates_section
@@ -38,17 +39,42 @@ def write_report(run: Path) -> Path:
     return path
 
 
-def render(run: Path) -> str:
-    """The page of a run as HTML."""
-    facts = read_facts(run)
+@dataclass(frozen=True)
+class Frame:
+    """What a page has around it where it is served; a file has nothing."""
+
+    top: str = ""
+    """HTML above the name, such as the way back to other pages."""
+    live: str = ""
+    """HTML below the verdict, which `script` fills while the run goes on."""
+    script: str = ""
+    connects: bool = False
+    """Whether the script may ask the server that the page came from."""
+
+
+def render(run: Path, frame: Frame | None = None) -> str:
+    """The page of a run as HTML.
+
+    Raises:
+        RunError: the folder has no recipe.yaml or no history.jsonl, so it is not a run.
+    """
+    return render_facts(read_facts(run), frame or Frame())
+
+
+def render_facts(facts: RunFacts, frame: Frame) -> str:
+    """The page of a run that was read already."""
+    run = facts.folder
     name = run.resolve().name
-    script = _part("page.js")
+    script = part("page.js") + frame.script
     slots = {
+        "top": frame.top,
+        "live": frame.live,
+        "connects": "; connect-src 'self'" if frame.connects else "",
         "title": text(f"{name}: wellposed report"),
         "name": text(name),
-        "style": _part("page.css"),
+        "style": part("page.css"),
         "script": script,
-        "script_hash": _hash(script),
+        "script_hash": script_hash(script),
         "verdict": verdict_section(facts),
         "questions": questions_section(facts),
         "curves": curves_section(facts),
@@ -60,13 +86,15 @@ def render(run: Path) -> str:
     slots["rates_link"] = '<a href="#rates">Bitrates</a>' if slots["rates"] else ""
     used = sum(len(part.encode()) for part in slots.values())
     slots["examples"] = examples_section(facts.examples, LARGEST_PAGE - _SPARE - used)
-    return Template(_part("page.html")).substitute(slots)
+    return Template(part("page.html")).substitute(slots)
 
 
-def _part(name: str) -> str:
+def part(name: str) -> str:
+    """The text of a file beside this one."""
     return (files("wellposed.report") / name).read_text(encoding="utf-8")
 
 
-def _hash(script: str) -> str:
+def script_hash(script: str) -> str:
+    """What a content security policy calls a script by."""
     digest = hashlib.sha256(script.encode()).digest()
     return f"sha256-{base64.b64encode(digest).decode()}"

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from wellposed.engine.recipe import Recipe, differences, parse
 from wellposed.errors import RecipeError
@@ -19,7 +20,7 @@ MOST_CHANGES = 40
 def verdict_section(facts: RunFacts) -> str:
     """The verdict in sentences, then its numbers at a glance."""
     parts = [tag("p", text(verdict(facts)), class_="verdict")]
-    parts.append(tag("dl", "".join(_tiles(facts)), class_="tiles"))
+    parts.append(tag("dl", "".join(map(_tile, tiles_of(facts))), class_="tiles"))
     if more := details(facts):
         parts.append(bullets([text(sentence) for sentence in more], class_="quiet details"))
     return "".join(parts)
@@ -48,7 +49,7 @@ def _commands(facts: RunFacts) -> Iterator[tuple[str, str]]:
     folder = shlex.quote(str(facts.folder))
     recipe = shlex.quote(str(facts.folder / "recipe.yaml"))
     yield "This trains it again, from the first step:", f"wellposed train {recipe}"
-    if not facts.finished:
+    if facts.end != "finished":
         yield "This goes on from its newest checkpoint:", f"wellposed resume {folder}"
 
 
@@ -78,32 +79,41 @@ def _differences(facts: RunFacts) -> Mapping[str, tuple[object, object]] | None:
         return None
 
 
-def _tiles(facts: RunFacts) -> Iterator[str]:
+class Tile(NamedTuple):
+    """A number at a glance."""
+
+    name: str
+    value: str
+    note: str = ""
+    alarm: bool = False
+
+
+def tiles_of(facts: RunFacts) -> Iterator[Tile]:
+    """The numbers below the verdict."""
     planned = f"of {facts.planned_steps:,} planned" if facts.planned_steps else "recorded"
-    yield _tile("Steps", f"{facts.last_step or 0:,}", planned)
-    yield _tile("Time in training", duration(facts.time_s), "")
+    yield Tile("Steps", f"{facts.last_step or 0:,}", planned)
+    yield Tile("Time in training", duration(facts.time_s))
     best = best_score(facts)
     if facts.best_step is not None:
         by = f"by {name_of(facts.select)[0]}" if facts.select else ""
-        yield _tile("Best step", f"{facts.best_step:,}", by)
+        yield Tile("Best step", f"{facts.best_step:,}", by)
     if best is not None and facts.select is not None:
         title, unit = name_of(facts.select)
         ends = f"{figure(best.low)} to {figure(best.high)}" if has_interval(best) else ""
-        yield _tile(title, quantity(best.mean, unit), ends)
+        yield Tile(title, quantity(best.mean, unit), ends)
         noisy = baseline(facts, facts.select)
         if noisy is not None:
             gap = signed(best.mean - noisy.mean, unit)
-            yield _tile("Against noisy input", gap, f"which has {quantity(noisy.mean, unit)}")
+            yield Tile("Against noisy input", gap, f"which has {quantity(noisy.mean, unit)}")
     grave = any(finding.severity == "FAIL" for finding in facts.findings)
     note = "see below" if facts.findings else "none on record"
-    yield _tile(
-        "Findings", str(len(facts.findings)), note, class_="tile alarm" if grave else "tile"
-    )
+    yield Tile("Findings", str(len(facts.findings)), note, grave)
 
 
-def _tile(name: str, value: str, note: str, class_: str = "tile") -> str:
-    small = tag("small", text(note)) if note else ""
-    return tag("div", tag("dt", text(name)) + tag("dd", text(value) + small), class_=class_)
+def _tile(tile: Tile) -> str:
+    small = tag("small", text(tile.note)) if tile.note else ""
+    content = tag("dt", text(tile.name)) + tag("dd", text(tile.value) + small)
+    return tag("div", content, class_="tile alarm" if tile.alarm else "tile")
 
 
 def _flat(entries: Mapping[str, object], before: str = "") -> Iterator[tuple[str, object]]:

@@ -68,9 +68,8 @@ def _progress(facts: RunFacts) -> str:
     if facts.planned_steps:
         steps += f" of {facts.planned_steps:,}"
     time = f"steps in {duration(facts.time_s)}"
-    ends = [event for event in facts.events if event.name in ("finished", "stopped")]
-    if ends and ends[-1].step == facts.last_step:
-        return f"The run {ends[-1].name} after {steps} {time}"
+    if facts.end:
+        return f"The run {facts.end} after {steps} {time}"
     return f"The run has {steps} {time} and no end on record: it goes on, or was interrupted"
 
 

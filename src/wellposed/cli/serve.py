@@ -1,0 +1,57 @@
+"""`wellposed serve`: pages of many runs, for this machine, live while a run goes on."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from wellposed.engine.storage.runfolder import RUNS
+from wellposed.errors import RunError
+from wellposed.report.serving.server import RunServer
+
+PORT = 8765
+
+
+@dataclass
+class Serve:
+    """Show the runs below a folder in a browser; nothing can be changed from there."""
+
+    runs: tyro.conf.Positional[Path] = RUNS
+    """Folder with runs in it or in its folders; or one run."""
+    port: int = PORT
+    """Port; 0 takes a free one."""
+    host: str = "127.0.0.1"
+    """Address to answer at. Any other than the loopback shows the runs to the network."""
+
+
+def serve(arguments: list[str]) -> int:
+    """Serve until interrupted."""
+    options = tyro.cli(Serve, prog="wellposed serve", args=arguments)
+    with open_server(options) as server:
+        print(f"serving {options.runs} at {server.address} until Ctrl-C", flush=True)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print()
+    return 0
+
+
+def open_server(options: Serve) -> RunServer:
+    """A server that listens. Raises RunError: no such folder, or no such address or port."""
+    if not options.runs.is_dir():
+        raise RunError(f"{options.runs}: there is no such folder. Pass the folder of the runs.")
+    try:
+        server = RunServer(options.runs, options.host, options.port)
+    except (OSError, OverflowError) as error:
+        raise RunError(
+            f"cannot listen at {options.host}, port {options.port}: {error}. "
+            "Pass another --port, or --port 0 for a free one."
+        ) from error
+    if not server.loopback:
+        print(
+            f"warning: {options.host} is not the loopback: whoever reaches this address sees "
+            "recipes, scores and sounds of these runs, without a password.",
+            file=sys.stderr,
+        )
+    return server
