@@ -6,6 +6,7 @@ elements, their phases changed by the code w_l, the channel H to the chains. The
 """
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -88,3 +89,49 @@ def measured(channel: Tensor, codes: Tensor, waves: Tensor) -> Tensor:
     """
     lit = codes * (waves if waves.ndim >= codes.ndim else waves.unsqueeze(-2))
     return lit @ channel.mT
+
+
+def gram(channel: Tensor, codes: Tensor) -> Tensor:
+    """Phi^H Phi of all measurements together `(..., elements, elements)`.
+
+    (H^H H) o (W^H W): it needs no operator, and costs what H costs.
+    """
+    return (channel.mH @ channel) * (codes.mH @ codes)
+
+
+def backprojected(channel: Tensor, codes: Tensor, heard: Tensor) -> Tensor:
+    """Phi^H y of all measurements together `(..., elements)`, of `heard` `(..., l, chains)`."""
+    return ((heard @ channel.conj()) * codes.conj()).sum(-2)
+
+
+class Condensed(NamedTuple):
+    """All that measurements say of the waves at the elements, in as few numbers as that takes."""
+
+    array: Array
+    """The surface with the condensed operator `(..., outputs, elements)` behind it"""
+    data: Tensor
+    """`(..., outputs, 1)`"""
+    outside: Tensor
+    """`(...)` power that no wave explains: noise alone"""
+
+
+def condensed(surface: Array, channel: Tensor, codes: Tensor, heard: Tensor) -> Condensed:
+    """Measurements `(..., l, chains)` of symbols that stay, as at most one number an element.
+
+    With Phi^H Phi = R^H R, the measurements are R^-H Phi^H y, white as they were, and a rest. Where
+    they do not determine all waves (fewer numbers than elements, or codes that repeat) they stay
+    as they are, in all scenes.
+    """
+    numbers = heard.shape[-1] * heard.shape[-2]
+    if numbers > surface.outputs:
+        root, failed = torch.linalg.cholesky_ex(gram(channel, codes))
+        pivots = root.diagonal(dim1=-2, dim2=-1).real.square()
+        eps = surface.outputs * torch.finfo(pivots.dtype).eps
+        if not bool((failed > 0).any() | (pivots.amin(-1) <= eps * pivots.amax(-1)).any()):
+            seen = backprojected(channel, codes, heard)[..., None]
+            data = torch.linalg.solve_triangular(root, seen, upper=False)
+            power = [each.abs().square().sum((-2, -1)) for each in (heard, data)]
+            return Condensed(surface.behind(root.mH), data, (power[0] - power[1]).clamp(min=0))
+    array = before_chains(surface, channel, codes)
+    data = heard.flatten(-2)[..., None]
+    return Condensed(array, data, data.new_zeros(data.shape[:-2]).real)

@@ -12,6 +12,7 @@ SYSTEMS: dict[str, str] = {
     "codec": "wellposed.systems.codec.system:CodecSystem",
     "enhance": "wellposed.systems.enhance.system:Enhance",
     "extract": "wellposed.systems.extract.system:ExtractSystem",
+    "locate": "wellposed.systems.locate.system:LocateSystem",
 }
 """Name on the command line, and where its class is; imported when asked for."""
 

@@ -1,0 +1,1 @@
+"""Locating sources before an array or a reconfigurable surface: learned start, fitted finish."""

@@ -1,0 +1,143 @@
+"""The locate system's recipe: every value with unit, range and reason."""
+
+from typing import Annotated, Literal, Self
+
+import tyro
+from pydantic import Field, model_validator
+
+from wellposed.engine.fields import Fraction, Positive, Span, Weight
+from wellposed.engine.recipe import (
+    Average,
+    Optimizer,
+    Phase,
+    Recipe,
+    Schedule,
+    Section,
+    Training,
+    Validation,
+)
+
+
+class Model(Section):
+    """Maps of what the operator lets through, a small convolutional network, five proposals."""
+
+    directions: tuple[Annotated[int, Field(ge=4)], Annotated[int, Field(ge=4)]] = (24, 14)
+    """Cells along sin(azimuth) cos(elevation) and sin(elevation). The beam of 12 elements half a
+    wavelength apart is 1/6 wide, so that 24 cells over 1.73 and 14 over 1 are 2.3 to a beam."""
+    curvatures: Annotated[int, Field(ge=2)] = 8
+    """Values of the inverse range. Over a step of 0.27 / m the phase at the edge of the reference
+    surface turns by 1.9 rad."""
+    width: Annotated[int, Field(ge=8)] = 64
+    """Channels of the network."""
+    blocks: Annotated[int, Field(ge=1)] = 4
+    """Residual blocks, dilated 1, 2, 1, 2 ...: 4 of them see 27 cells, the whole map."""
+    slots: Annotated[int, Field(ge=1, le=8)] = 5
+    """Sources that can be proposed: the columns of the angle factor."""
+    blend: Fraction = 0.3
+    """Share of the data in the hybrid covariance, in training and in use; the rest is the network's
+    factors."""
+
+
+SIZES: dict[str, Model] = {
+    "tiny": Model(width=24, blocks=2),
+    "small": Model(),
+    "medium": Model(width=96, blocks=6),
+}
+"""Presets. Parameters: `wellposed show locate`."""
+
+
+class Scenes(Section):
+    """What is drawn, each scene from (seed, split, index) alone, and what of it is given."""
+
+    sources: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(le=8)]] = (1, 5)
+    """Fewest and most sources, evenly."""
+    azimuth_deg: Span = (-60.0, 60.0)
+    """Evenly [deg]; also the limits of the search."""
+    elevation_deg: Span = (-30.0, 30.0)
+    """Evenly [deg]; also the limits of the search."""
+    range_m: tuple[Positive, Positive] = (0.5, 10.0)
+    """Evenly [m]; also the limits of the search."""
+    snr_db: Span = (-5.0, 20.0)
+    """Mean received power to noise power of one chain, evenly [dB]."""
+    path_loss: Span = (0.0, 2.0)
+    """Power falls with this power of the range, drawn evenly: 0 makes sources alike, 2 is free
+    space, where the farthest of five is often below the noise."""
+    channel_error_db: Span | None = None
+    """Power of the error of the known channel to the channel's, evenly [dB]; none: exact."""
+    measurements: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(le=16)]] = (16, 16)
+    """Fewest and most of the 16 codes that are sent, evenly; those not sent are zero."""
+    give: Literal["channel", "effective"] = "channel"
+    """channel: H. effective: only what arrives through each code, H w: the audit shows that then
+    no places are determined, and refuses."""
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        for name in ("sources", "range_m", "measurements"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise ValueError(f"{name}: from {low:g} to {high:g} does not rise")
+        return self
+
+
+class Loss(Section):
+    """Weights of the terms. All are of the order of one before training."""
+
+    presence: Weight = 1.0
+    """Cross-entropy of which cells hold a source, over sources."""
+    angle: Weight = 1.0
+    """Distance to a source within its cell, in cells."""
+    range: Weight = 0.5
+    """Cross-entropy of its inverse range among the curvatures, and the distance in steps."""
+    count: Weight = 0.3
+    """Cross-entropy of the number of sources."""
+    covariance: Weight = 0.2
+    """One minus the correlation of the hybrid covariance and that of the scene."""
+    alignment: Weight = 0.2
+    """One minus the share of the scene's subspace in that of the hybrid covariance."""
+    eigengap: Weight = 0.05
+    """Share of the hybrid covariance beyond as many eigenvalues as there are sources."""
+
+
+class Refinement(Section):
+    """The fit that follows every proposal, in validation and in use."""
+
+    steps: Annotated[int, Field(ge=1)] = 30
+    """Gauss-Newton steps of a fit, at most."""
+    added: Annotated[int, Field(ge=0)] = 2
+    """Sources that may be added to the proposed ones, where what is left holds another."""
+    removed: Annotated[int, Field(ge=0)] = 2
+    """Sources that may be taken away again, where the rest explains as much."""
+    spectrum: bool = True
+    """Try the peaks of the hybrid covariance's subspace as starts, too; what fits better goes
+    on."""
+
+
+class LocateRecipe(Recipe):
+    """Everything that `wellposed train locate` can be told."""
+
+    system: Literal["locate"] = "locate"
+    model: Model = Model()
+    scenes: Scenes = Scenes()
+    loss: Loss = Loss()
+    refinement: Refinement = Refinement()
+    optimizer: Optimizer = Optimizer(learning_rate=2e-3, clip_norm=3.0)
+    """AdamW."""
+    schedule: Schedule = Schedule(warmup_steps=100)
+    training: Training = Training(steps=3000, batch_size=32)
+    average: Average = Average(decay=0.99)
+    """Of 100 steps."""
+    validation: Validation = Validation(scenes=128, every=500, select="f1")
+    curriculum: Annotated[tuple[Phase, ...], tyro.conf.Fixed] = ()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        most = self.scenes.sources[1]
+        if most > self.model.slots:
+            raise ValueError(
+                f"up to {most} sources, but the network proposes {self.model.slots}: "
+                "raise model.slots or lower scenes.sources"
+            )
+        for phase in self.curriculum:
+            if changed := {"scenes.give"} & set(phase.changes):
+                raise ValueError(f"curriculum: {', '.join(changed)} cannot change in a run")
+        return self
