@@ -21,16 +21,16 @@ from wellposed.engine.recipe import (
 class Model(Section):
     """Maps of what the operator lets through, a small convolutional network, five proposals."""
 
-    directions: tuple[Annotated[int, Field(ge=4)], Annotated[int, Field(ge=4)]] = (24, 14)
+    directions: tuple[Annotated[int, Field(ge=4)], Annotated[int, Field(ge=4)]] = (20, 12)
     """Cells along sin(azimuth) cos(elevation) and sin(elevation). The beam of 12 elements half a
-    wavelength apart is 1/6 wide, so that 24 cells over 1.73 and 14 over 1 are 2.3 to a beam."""
-    curvatures: Annotated[int, Field(ge=2)] = 8
-    """Values of the inverse range. Over a step of 0.27 / m the phase at the edge of the reference
-    surface turns by 1.9 rad."""
-    width: Annotated[int, Field(ge=8)] = 64
+    wavelength apart is 1/6 wide, so that 20 cells over 1.73 and 12 over 1 are 2 to a beam."""
+    curvatures: Annotated[int, Field(ge=2)] = 6
+    """Values of the inverse range. Over a step of 0.38 / m the phase at the edge of the reference
+    surface turns by 2.7 rad."""
+    width: Annotated[int, Field(ge=8)] = 48
     """Channels of the network."""
     blocks: Annotated[int, Field(ge=1)] = 4
-    """Residual blocks, dilated 1, 2, 1, 2 ...: 4 of them see 27 cells, the whole map."""
+    """Residual blocks, dilated 1, 2, 1, 2 ...: 4 of them see 21 cells, the whole map."""
     slots: Annotated[int, Field(ge=1, le=8)] = 5
     """Sources that can be proposed: the columns of the angle factor."""
     blend: Fraction = 0.3
@@ -41,7 +41,7 @@ class Model(Section):
 SIZES: dict[str, Model] = {
     "tiny": Model(width=24, blocks=2),
     "small": Model(),
-    "medium": Model(width=96, blocks=6),
+    "medium": Model(directions=(24, 14), curvatures=8, width=80, blocks=6),
 }
 """Presets. Parameters: `wellposed show locate`."""
 
@@ -120,13 +120,13 @@ class LocateRecipe(Recipe):
     scenes: Scenes = Scenes()
     loss: Loss = Loss()
     refinement: Refinement = Refinement()
-    optimizer: Optimizer = Optimizer(learning_rate=2e-3, clip_norm=3.0)
+    optimizer: Optimizer = Optimizer(learning_rate=1.5e-3, clip_norm=3.0)
     """AdamW."""
-    schedule: Schedule = Schedule(warmup_steps=100)
-    training: Training = Training(steps=3000, batch_size=32)
-    average: Average = Average(decay=0.99)
-    """Of 100 steps."""
-    validation: Validation = Validation(scenes=128, every=500, select="f1")
+    schedule: Schedule = Schedule(warmup_steps=200)
+    training: Training = Training(steps=4000, batch_size=16)
+    average: Average = Average(decay=0.995)
+    """Of 200 steps."""
+    validation: Validation = Validation(scenes=64, every=1000, select="f1")
     curriculum: Annotated[tuple[Phase, ...], tyro.conf.Fixed] = ()
 
     @model_validator(mode="after")
