@@ -6,7 +6,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from wellposed.dsp.arrays.wavefront import Coordinate, Model, Places, steering, steering_derivative
+from wellposed.dsp.arrays.wavefront import (
+    Coordinate,
+    Model,
+    Places,
+    steering,
+    steering_derivatives,
+)
 
 
 @dataclass(frozen=True)
@@ -67,12 +73,11 @@ class Array:
 
     def derivatives(self, places: Places, by: Sequence[Coordinate]) -> Tensor:
         """D `(..., coordinates, outputs, sources)`, of each source by its own coordinates."""
-        each = [
-            steering_derivative(
-                self.positions, places, self.wavelength, one, self.model, self.spreading
-            )
-            for one in by
-        ]
-        if self.through is not None:
-            each = [self.through @ one for one in each]
-        return torch.stack(torch.broadcast_tensors(*each), -3)
+        bare = steering_derivatives(
+            self.positions, places, self.wavelength, by, self.model, self.spreading
+        )[1]
+        if self.through is None:
+            return bare
+        # One product: the operator is read once for all coordinates.
+        flat = bare.movedim(-3, -2).flatten(-2)
+        return (self.through @ flat).unflatten(-1, bare.shape[-3::2]).movedim(-2, -3)

@@ -8,6 +8,7 @@ is the plane wave, in single precision too. By the angles d(d - r) = -x.u' / rho
 """
 
 import math
+from collections.abc import Sequence
 from typing import Literal, NamedTuple, get_args
 
 import torch
@@ -105,6 +106,42 @@ def steering_derivative(
     if not spreading:
         return wave * response
     return (wave - spreading * _log_ratio_slope(positions, places, by)) * response
+
+
+def steering_derivatives(
+    positions: Tensor,
+    places: Places,
+    wavelength: float,
+    by: Sequence[Coordinate],
+    model: Model = "exact",
+    spreading: float = 0.0,
+) -> tuple[Tensor, Tensor]:
+    """`steering`, and its derivatives by several coordinates `(..., coordinates, sensors, sources)`.
+
+    The same as one by one. Exact waves of equal gains, what a fit mostly asks for, share all that
+    they have in common: a third of the time of three coordinates.
+    """
+    if model != "exact" or spreading or "range" in by:
+        response = steering(positions, places, wavelength, model, spreading)
+        each = [
+            steering_derivative(positions, places, wavelength, one, model, spreading) for one in by
+        ]
+        return response, torch.stack(torch.broadcast_tensors(*each), -3)
+    along, square, inverse = _parts(positions, places)
+    ratio = (1 - 2 * inverse * along + inverse.square() * square).sqrt()
+    wave = 2 * math.pi / wavelength
+    phase = -wave * (inverse * square - 2 * along) / (1 + ratio)
+    response = torch.polar(torch.ones_like(phase), phase)
+    slopes = [
+        _path_by_inverse_range(along, square, inverse, model)
+        if one == "inverse_range"
+        else -_along_slope(positions, places, one) / ratio
+        for one in by
+    ]
+    turned = -wave * torch.stack(torch.broadcast_tensors(*slopes), -3)
+    return response, torch.complex(
+        -turned * response.imag.unsqueeze(-3), turned * response.real.unsqueeze(-3)
+    )
 
 
 def _check(model: Model, spreading: float) -> None:

@@ -9,7 +9,7 @@ form of the Jacobian.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -39,6 +39,8 @@ class Search:
     """azimuth, elevation, inverse_range: near sources are searched by curvature"""
     limits: Mapping[Coordinate, tuple[float, float]] | None = None
     steps: int = 40
+    tolerance: float = 0.0
+    """A step that changes the residual by less than this share is the last one; 0: rounding"""
 
     def __post_init__(self):
         """Refuse coordinates that cannot be searched."""
@@ -83,24 +85,86 @@ def fit(array: Array, data: Tensor, start: Places, search: Search) -> Fit:
     given = compressed(data)
     low, high = _limits(search, start)
     state = _evaluate(array, given, start, search.by, _values(start, search.by).clamp(low, high))
-    damping = torch.full_like(state.residual, DAMPING)
-    rounding = torch.finfo(state.residual.dtype).eps
-    small = torch.zeros_like(damping, dtype=torch.bool)
+    work = _Work(array, given, start, state, torch.full_like(state.residual, DAMPING))
+    kept = _Kept(state)
     for _ in range(search.steps):
-        slope, bend = _normal(array, start, search.by, state)
-        step = _step(slope, bend, damping).unflatten(-1, state.values.shape[-2:])
-        values = (state.values + step).clamp(low, high)
-        tried = _evaluate(array, given, start, search.by, values)
-        better = tried.residual < state.residual
-        gain = (state.residual - tried.residual).abs()
-        # Neither a gain nor a loss beyond rounding, or damped out of sight: nothing more to find.
-        small = small | (gain <= rounding * state.residual) | (damping > 1 / rounding)
-        damping = torch.where(better, damping * EASIER, damping * HARDER)
-        state = _State(*(_choose(better, new, old) for new, old in zip(tried, state, strict=True)))
-        if bool(small.all()):
+        slope, bend = _normal(work.array, work.start, search.by, work.state)
+        free = _free(work.state.values, slope, low, high)
+        step = _step(slope * free, bend * free[..., None] * free[..., None, :], work.damping).unflatten(-1, work.state.values.shape[-2:])
+        values = (work.state.values + step).clamp(low, high)
+        tried = _evaluate(work.array, work.data, work.start, search.by, values)
+        work, small = work.after(tried, search.tolerance)
+        ended = kept.put(work.state, small)
+        if bool(ended.all()):
             break
-    places = _places(start, search.by, state.values)
-    return Fit(places, state.residual, state.amplitudes, small)
+        if kept.worth(ended):
+            work = work.only(~ended)
+            kept.only(~ended)
+    places = _places(start, search.by, kept.state.values)
+    return Fit(places, kept.state.residual, kept.state.amplitudes, kept.ended)
+
+
+class _Work(NamedTuple):
+    """Scenes whose fit goes on."""
+
+    array: Array
+    data: Tensor
+    start: Places
+    state: _State
+    damping: Tensor
+
+    def after(self, tried: _State, tolerance: float) -> tuple["_Work", Tensor]:
+        """Take the steps that helped; also tell where there is nothing more to find."""
+        old = self.state
+        better = tried.residual < old.residual
+        rounding = torch.finfo(old.residual.dtype).eps
+        gain = (old.residual - tried.residual).abs()
+        # Neither a gain nor a loss that counts, or damped out of sight.
+        small = (gain <= max(rounding, tolerance) * old.residual) | (self.damping > 1 / rounding)
+        damping = self.damping * torch.where(better, EASIER, HARDER)
+        state = _State(*(_choose(better, new, was) for new, was in zip(tried, old, strict=True)))
+        return self._replace(state=state, damping=damping), small
+
+    def only(self, these: Tensor) -> "_Work":
+        """Some of the scenes, of a batch with one leading axis."""
+        operator = self.array.through
+        if operator is not None and operator.ndim == 3:
+            operator = operator[these]
+        positions = self.array.positions
+        if positions.ndim == 3:
+            positions = positions[these]
+        array = replace(self.array, through=operator, positions=positions)
+        start = Places(*(each[these] for each in torch.broadcast_tensors(*self.start)))
+        state = _State(*(each[these] for each in self.state))
+        return _Work(array, self.data[these], start, state, self.damping[these])
+
+
+class _Kept:
+    """The states of all scenes, those that have ended and those that have not."""
+
+    def __init__(self, state: _State) -> None:
+        self.state = _State(*(each.clone() for each in state))
+        self.ended = torch.zeros_like(state.residual, dtype=torch.bool)
+        self.flat = state.residual.ndim == 1
+        self.numbers = torch.arange(state.residual.numel(), device=state.residual.device)
+
+    def put(self, state: _State, small: Tensor) -> Tensor:
+        """Note where the scenes at work are; which of them have ended, now or before."""
+        if not self.flat:
+            self.state, self.ended = state, self.ended | small
+            return self.ended
+        for whole, each in zip(self.state, state, strict=True):
+            whole[self.numbers] = each
+        self.ended[self.numbers] |= small
+        return self.ended[self.numbers]
+
+    def worth(self, ended: Tensor) -> bool:
+        """Whether so many have ended that the rest are better alone: copying them costs, too."""
+        return self.flat and 4 * int(ended.sum()) >= len(ended)
+
+    def only(self, these: Tensor) -> None:
+        """Go on with some of the scenes at work."""
+        self.numbers = self.numbers[these]
 
 
 def _choose(better: Tensor, new: Tensor, old: Tensor) -> Tensor:
@@ -159,6 +223,15 @@ def _normal(
     projected = bent - state.basis @ (state.basis.mH @ bent)
     power = (tied @ tied.mH).transpose(-1, -2)
     return slope, ((projected.mH @ projected) * power).real
+
+
+def _free(values: Tensor, slope: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """Ones, and zeros for parameters at a limit that would go beyond: the others move without them.
+
+    Else a place at the edge is tried again and again beyond it.
+    """
+    at_low, at_high = ((values == each).flatten(-2) for each in (low, high))
+    return (~((at_low & (slope > 0)) | (at_high & (slope < 0)))).to(slope)
 
 
 def _step(slope: Tensor, bend: Tensor, damping: Tensor) -> Tensor:

@@ -102,7 +102,9 @@ class Refinement(Section):
     """The fit that follows every proposal, in validation and in use."""
 
     steps: Annotated[int, Field(ge=1)] = 30
-    """Gauss-Newton steps of a fit, at most."""
+    """Gauss-Newton steps of the last fit, at most."""
+    rough_steps: Annotated[int, Field(ge=1)] = 10
+    """Steps of the fits by which it is decided how many sources there are."""
     added: Annotated[int, Field(ge=0)] = 2
     """Sources that may be added to the proposed ones, where what is left holds another."""
     removed: Annotated[int, Field(ge=0)] = 2
