@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "compare": ("wellposed.cli.compare:compare_models", "where two models part: compare RUN RUN"),
     "enhance": ("wellposed.cli.enhance:enhance", "remove noise from audio files"),
     "extract": ("wellposed.cli.extract:extract", "keep one speaker, told by an enrolment"),
+    "locate": ("wellposed.cli.locate:locate", "find sources with an array or a surface"),
     "codec": ("wellposed.cli.codec:codec", "code speech at a few kbit/s: wellposed codec encode"),
     "serve": ("wellposed.cli.serve:serve", "show many runs in a browser, live: serve RUNS_DIR"),
     "report": ("wellposed.cli.look:report", "write the report page of a run"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -32,6 +33,19 @@ class Observation(NamedTuple):
     observe: Callable[[Tensor], Tensor]
     points: Sequence[Tensor]
     """Typical values of the unknowns, flat tensors, preferably float64."""
+    names: Mapping[str, int] = MappingProxyType({})
+    """What the unknowns are, in their order: {"places": 6, "amplitudes": 4}."""
+    not_given: str = ""
+    """What the network is not given and would need, if that is known: told with a FAIL."""
+
+    def name_of(self, entry: int) -> str:
+        """Say which unknown this is: "unknown 7", with what it belongs to if that was told."""
+        first = 0
+        for name, count in self.names.items():
+            if entry < first + count:
+                return f"unknown {entry} ({name})"
+            first += count
+        return f"unknown {entry}"
 
 
 class Between(NamedTuple):

@@ -25,13 +25,14 @@ def ask(rehearsal: Rehearsal) -> Part:
         raise Unasked("no observation is given: measurements as a function of the unknowns")
     lost, conditions, counts = [], [], (0, 0)
     for number, point in enumerate(observation.points):
-        singular, last, rows = _spectrum(_jacobian(observation.observe, point.detach()))
+        singular, directions, rows = _spectrum(_jacobian(observation.observe, point.detach()))
         counts = (rows, point.numel())
         eps = torch.finfo(point.dtype).eps
         rank = int((singular > max(counts) * eps * singular[0]).sum()) if len(singular) else 0
         conditions.append(float(singular[0] / singular[-1]) if rank == point.numel() else torch.inf)
         if rank < point.numel():
-            lost.append((number, rank, int(last.abs().argmax())))
+            # Of what is determined the least lies along this unknown.
+            lost.append((number, rank, int(directions[:rank].square().sum(0).argmin())))
     measurements, unknowns = counts
     points = len(observation.points)
     worst = max(conditions)
@@ -40,6 +41,8 @@ def ask(rehearsal: Rehearsal) -> Part:
         text = f"{measurements} measurements determine {unknowns} unknowns at all {points} points"
         return Part([Answer(QUESTION, f"{text}; condition up to {worst:.2g}")], numbers)
     number, rank, entry = lost[0]
+    free = observation.name_of(entry)
+    missing = f"; not given: {observation.not_given}" if observation.not_given else ""
     everywhere = len(lost) == points
     return Part(
         [
@@ -48,9 +51,9 @@ def ask(rehearsal: Rehearsal) -> Part:
                 "WP122",
                 Severity.FAIL if everywhere else Severity.WARN,
                 f"{measurements} measurements determine {rank} of {unknowns} unknowns at "
-                f"{len(lost)} of {points} points; free is above all unknown {entry}",
+                f"{len(lost)} of {points} points; free is above all {free}{missing}",
                 {
-                    "subject": f"unknown {entry}",
+                    "subject": free,
                     "rank": rank,
                     "unknowns": unknowns,
                     "measurements": measurements,
@@ -77,8 +80,8 @@ def _jacobian(observe: object, point: Tensor) -> Tensor:
 
 
 def _spectrum(jacobian: Tensor) -> tuple[Tensor, Tensor, int]:
-    """Singular values, as many as unknowns, the direction of the smallest, and the measurements."""
+    """Singular values, as many as unknowns; their directions, if not zero; the measurements."""
     rows, columns = jacobian.shape
-    _, singular, directions = torch.linalg.svd(jacobian, full_matrices=True)
+    _, singular, directions = torch.linalg.svd(jacobian, full_matrices=False)
     padded = torch.cat([singular, singular.new_zeros(max(0, columns - len(singular)))])
-    return padded[:columns], directions[-1], rows
+    return padded[:columns], directions, rows

@@ -1,0 +1,125 @@
+"""`wellposed locate`: sources in measurements of a surface or an array, with their uncertainty."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import tyro
+
+from wellposed.engine.storage.atomic import replacing
+from wellposed.errors import CheckpointError, DataError
+from wellposed.systems.locate.arrays import Field, find_on_array
+from wellposed.systems.locate.example import KINDS, example
+from wellposed.systems.locate.found import Found, csv_of, json_of, text_of
+from wellposed.systems.locate.loading import WEIGHTS
+from wellposed.systems.locate.model import Locator
+from wellposed.systems.locate.recipe import LocateRecipe
+from wellposed.systems.locate.snapshots import ArrayData, read
+from wellposed.systems.locate.use import Finder
+
+WRITERS = {".json": json_of, ".csv": csv_of}
+
+
+@dataclass
+class Locate:
+    """Say where sources are, and how sure that is.
+
+    Measurements are a .npz file, by numpy.savez. Before a surface: heard (measurements, chains) or
+    (scenes, measurements, chains), channel (chains, elements), codes (measurements, elements), all
+    complex. Of an array: snapshots (sensors, T), or covariance (sensors, sensors) and number (of
+    snapshots); positions (sensors, 3) and wavelength in metres. `wellposed locate example -o FILE`
+    writes one to try.
+    """
+
+    measurements: tyro.conf.Positional[Path]
+    """A .npz file; or the word example."""
+    channel: Path | None = None
+    """.npy file with the channel H, if it is not in the measurements."""
+    codes: Path | None = None
+    """.npy file with the codes, likewise."""
+    model: str | None = None
+    """Of a surface: folder of a run, weights file or shipped name; by default what is shipped."""
+    start: Literal["network", "pursuit"] = "network"
+    """What the fit begins with: the network's proposal, or nothing (matching pursuit)."""
+    azimuth: tuple[float, float] = (-90.0, 90.0)
+    """Of an array: where to look [deg]."""
+    elevation: tuple[float, float] | None = None
+    """Of an array: where to look [deg]; by default zero elevation only."""
+    range: tuple[float, float] | None = None
+    """Of an array: where to look [m]; by default far sources."""
+    most: int = 3
+    """Of an array: sources to look for at most."""
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
+    """File for the table, .json or .csv; for an example, .npz."""
+    plot: Path | None = None
+    """File for a plot, .png or .svg; several scenes become NAME-0, NAME-1 ..."""
+    kind: Literal["surface", "line"] = "surface"
+    """Of an example."""
+    scene: int = 0
+    """Of an example: number of the scene among the test scenes."""
+
+
+def locate(arguments: list[str]) -> int:
+    """Locate the sources of a file; errors are told by the command line."""
+    options = tyro.cli(Locate, prog="wellposed locate", args=arguments)
+    if str(options.measurements) == "example" and not options.measurements.exists():
+        return _example(options)
+    if options.output is not None and options.output.suffix not in WRITERS:
+        raise DataError(f"{options.output}: tables are written as {' or '.join(WRITERS)}")
+    extra = {name: path for name in ("channel", "codes") if (path := getattr(options, name))}
+    data = read(options.measurements, extra)
+    if isinstance(data, ArrayData):
+        field = Field(options.azimuth, options.elevation, options.range)
+        found = [find_on_array(data, field, options.most)]
+    else:
+        found = _finder(options).find(data, options.start)
+    print(text_of(found))
+    _write(found, options)
+    return 0
+
+
+def _finder(options: Locate) -> Finder:
+    if options.start == "pursuit" and options.model is None:
+        # Nothing of the network is used but its map; weights need not exist.
+        recipe = LocateRecipe()
+        return Finder(Locator(recipe.model, recipe.scenes), recipe.refinement, "pursuit")
+    try:
+        return Finder.load(options.model)
+    except CheckpointError as error:
+        known = ", ".join(WEIGHTS.names()) or "none"
+        raise CheckpointError(f"{error}\nShipped: {known}. --start pursuit needs no model.") from None
+
+
+def _write(found: Sequence[Found], options: Locate) -> None:
+    if options.output is not None:
+        with replacing(options.output) as sink:
+            sink.write(WRITERS[options.output.suffix](found).encode())
+        print(f"written: {options.output}")
+    if options.plot is not None:
+        # Imported here: matplotlib takes a second.
+        from wellposed.systems.locate.picture import draw
+
+        for number, scene in enumerate(found):
+            path = options.plot
+            if len(found) > 1:
+                path = path.with_stem(f"{path.stem}-{number}")
+            draw(scene, path)
+            print(f"written: {path}")
+
+
+def _example(options: Locate) -> int:
+    if options.output is None or options.output.suffix != ".npz":
+        print("wellposed locate example: name a file to write: -o FILE.npz", file=sys.stderr)
+        return 2
+    if options.output.exists():
+        raise DataError(f"{options.output}: exists; name another file")
+    content, there = example(options.kind, options.scene)
+    with replacing(options.output) as sink:
+        np.savez(sink, **content)
+    more = {"surface": "", "line": " --azimuth -60 60"}[options.kind]
+    print(f"{options.output}: {KINDS[options.kind]}\n{there}")
+    print(f"wellposed locate {options.output}{more}")
+    return 0

@@ -1,0 +1,79 @@
+"""What the audit of the problem must know of locating besides what every system says."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from wellposed.engine.system import Batch, Item, Networks
+from wellposed.guard.audit.problem import Observation
+from wellposed.metrics.bounds.observations import Observation as Measured
+from wellposed.metrics.bounds.observations import surface_observation
+from wellposed.systems.locate.model import Locator
+from wellposed.systems.locate.recipe import LocateRecipe
+from wellposed.systems.locate.scenes import generator_of, item_of, surface_of
+from wellposed.systems.locate.scoring import truth_of
+
+POINTS = 2
+"""Scenes at which the rank is asked; one where H is unknown, whose entries are 4608 unknowns."""
+NEEDED = "H, the channel from every element to every chain; the network sees H w of every code, not H"
+"""What `give: effective` leaves out, and nothing else can make up for."""
+
+
+def declared(recipe: LocateRecipe) -> Mapping[str, Any]:
+    """Name measurements and unknowns, and the path of use."""
+    return {"observation": observation_of(recipe), "use": use}
+
+
+def observation_of(recipe: LocateRecipe) -> Observation:
+    """Measurements as a function of places, symbols and, where it is not given, the channel."""
+    known = recipe.scenes.give == "channel"
+    scenes = recipe.scenes.model_copy(update={"sources": (recipe.scenes.sources[0],) * 2})
+    generator = generator_of(scenes, recipe.seed)
+    items = [
+        item_of(generator, scenes, recipe.model.slots, "train", number)
+        for number in range(POINTS if known else 1)
+    ]
+    made = [measured_of(recipe, item) for item in items]
+    sources = scenes.sources[0]
+    names = {"places": 3 * sources, "symbols": 2 * sources}
+    if not known:
+        names["channel H"] = len(made[0].point) - 5 * sources
+    # One function for all points: codes and channel of the first scene.
+    return Observation(
+        made[0].observe, [each.point for each in made], names, "" if known else NEEDED
+    )
+
+
+def measured_of(recipe: LocateRecipe, item: Item) -> Measured:
+    """One scene's measurements and all that is unknown of it, places first."""
+    places, symbols = truth_of(item)
+    channel, codes = (
+        torch.view_as_complex(item[name].double().contiguous()) for name in ("channel", "codes")
+    )
+    sent = codes[codes.abs().square().sum(-1) > 0]
+    known = recipe.scenes.give == "channel"
+    elements = surface_of(recipe.scenes).elements
+    return surface_observation(elements, sent, channel, places, symbols, channel_known=known)
+
+
+def use(networks: Networks, inputs: Batch) -> Tensor:
+    """Propose as a user does who calls a `Finder` with measurements."""
+    # Here, not above: reading of files is loaded only when it is used.
+    from wellposed.systems.locate.system import shown
+    from wellposed.systems.locate.use import Finder
+
+    network = networks["model"]
+    assert isinstance(network, Locator)
+    finder = Finder(network)
+    return torch.cat(
+        [shown(finder.proposed(*each)) for each in zip(*(_wide(inputs[n]) for n in GIVEN), strict=True)]
+    )
+
+
+GIVEN = ("heard", "channel", "codes")
+
+
+def _wide(pairs: Tensor) -> Tensor:
+    return torch.view_as_complex(pairs.double().contiguous())
