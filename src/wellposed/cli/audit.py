@@ -12,19 +12,24 @@ import tyro
 
 from wellposed.cli.audit_enhance import Question, audit_enhance
 from wellposed.cli.audit_extract import audit_extract
+from wellposed.cli.audit_locate import audit_locate, audit_recipe
 from wellposed.cli.audit_ranges import audit_ranges
 from wellposed.cli.audit_run import audit_run
 from wellposed.cli.audit_subject import load_subject, real_speech
+from wellposed.engine.launch import system_name
+from wellposed.engine.recipe import load
 from wellposed.errors import RecipeError, WellposedError
 from wellposed.guard import Severity
 from wellposed.guard.audit import Audit, audit_loss
 from wellposed.guard.audit.probes import ITEMS, SAMPLES
 from wellposed.guard.audit.problem import Problem, audit_problem
 from wellposed.systems import SYSTEMS, recipe_type, system_type
+from wellposed.systems.locate.recipe import LocateRecipe
 
 WITH_OBJECTIVE: dict[str, Callable[[Question], Audit]] = {
     "enhance": audit_enhance,
     "extract": audit_extract,
+    "locate": audit_locate,
 }
 """Systems whose loss and objective are audited besides the problem."""
 
@@ -47,7 +52,7 @@ class AuditOptions:
     what: tyro.conf.Positional[str]
     """my_module:my_loss, a function of (estimate, reference), a module or its class; or
     my_module:my_problem, a function without arguments that returns a Problem; or a system:
-    enhance."""
+    enhance; or a YAML recipe, such as RUN/recipe.yaml."""
     role: Literal["total", "term"] = "total"
     """total: this is the whole objective; term: other terms stand beside it."""
     domain: Literal["waveform", "spectrum"] = "waveform"
@@ -95,6 +100,8 @@ def _audit(options: AuditOptions) -> Audit:
     if options.what in WITH_OBJECTIVE:
         question = Question(options.model, options.data, probes, options.seed, options.quick)
         return WITH_OBJECTIVE[options.what](question)
+    if Path(options.what).suffix in (".yaml", ".yml"):
+        return _audit_recipe(Path(options.what), options)
     if options.what in SYSTEMS:
         system = system_type(options.what)(recipe_type(options.what)(seed=options.seed))
         return audit_run(system, torch.device("cpu"), quick=options.quick)
@@ -119,6 +126,14 @@ def _audit(options: AuditOptions) -> Audit:
             f"(estimate, reference), each {_given(options.domain)}, and shall return one number or "
             "one per item; where yours differs, write a function of two lines around it."
         ) from error
+
+
+def _audit_recipe(path: Path, options: AuditOptions) -> Audit:
+    kind = system_type(system_name(path))
+    recipe = load(kind.recipe_type, path)
+    if isinstance(recipe, LocateRecipe):
+        return audit_recipe(recipe, quick=options.quick)
+    return audit_run(kind(recipe), torch.device("cpu"), quick=options.quick)
 
 
 def _given(domain: str) -> str:

@@ -1,6 +1,7 @@
 """`wellposed locate`: sources in measurements of a surface or an array, with their uncertainty."""
 
 import sys
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,7 +91,9 @@ def _finder(options: Locate) -> Finder:
         return Finder.load(options.model)
     except CheckpointError as error:
         known = ", ".join(WEIGHTS.names()) or "none"
-        raise CheckpointError(f"{error}\nShipped: {known}. --start pursuit needs no model.") from None
+        raise CheckpointError(
+            f"{error}\nShipped: {known}. --start pursuit needs no model."
+        ) from None
 
 
 def _write(found: Sequence[Found], options: Locate) -> None:
@@ -117,8 +120,10 @@ def _example(options: Locate) -> int:
     if options.output.exists():
         raise DataError(f"{options.output}: exists; name another file")
     content, there = example(options.kind, options.scene)
-    with replacing(options.output) as sink:
-        np.savez(sink, **content)
+    with replacing(options.output) as sink, zipfile.ZipFile(sink, "w") as held:
+        for name, values in content.items():
+            with held.open(f"{name}.npy", "w") as part:
+                np.lib.format.write_array(part, values, allow_pickle=False)
     more = {"surface": "", "line": " --azimuth -60 60"}[options.kind]
     print(f"{options.output}: {KINDS[options.kind]}\n{there}")
     print(f"wellposed locate {options.output}{more}")

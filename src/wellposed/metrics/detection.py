@@ -32,9 +32,7 @@ class Detection:
 
     def __add__(self, other: "Detection") -> "Detection":
         """Of several scenes together; pairs are of one scene alone."""
-        return Detection(
-            self.hits + other.hits, self.found + other.found, self.there + other.there
-        )
+        return Detection(self.hits + other.hits, self.found + other.found, self.there + other.there)
 
     @property
     def precision(self) -> float:

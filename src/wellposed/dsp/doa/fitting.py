@@ -90,7 +90,9 @@ def fit(array: Array, data: Tensor, start: Places, search: Search) -> Fit:
     for _ in range(search.steps):
         slope, bend = _normal(work.array, work.start, search.by, work.state)
         free = _free(work.state.values, slope, low, high)
-        step = _step(slope * free, bend * free[..., None] * free[..., None, :], work.damping).unflatten(-1, work.state.values.shape[-2:])
+        step = _step(
+            slope * free, bend * free[..., None] * free[..., None, :], work.damping
+        ).unflatten(-1, work.state.values.shape[-2:])
         values = (work.state.values + step).clamp(low, high)
         tried = _evaluate(work.array, work.data, work.start, search.by, values)
         work, small = work.after(tried, search.tolerance)

@@ -86,4 +86,6 @@ def _real(values: Tensor) -> Tensor:
 
 
 def _complex(values: Tensor, shape: Sequence[int]) -> Tensor:
-    return torch.view_as_complex(values.reshape(*shape, 2))
+    # A view as complex numbers would ask for an even offset, which odd numbers of places have not.
+    parts = values.reshape(*shape, 2)
+    return torch.complex(parts[..., 0], parts[..., 1])

@@ -61,7 +61,9 @@ def find_on_array(data: ArrayData, field: Field, most: int) -> Found:
     if count == 0:
         none = torch.zeros(0, dtype=torch.float64)
         places = fits[0].places
-        return Found(type(places)(none, none, none), torch.zeros(3, 0), none, noise, True, "pursuit")
+        return Found(
+            type(places)(none, none, none), torch.zeros(3, 0), none, noise, True, "pursuit"
+        )
     return _found(array, fits[count - 1], by, noise, data)
 
 

@@ -45,15 +45,11 @@ class Cells:
     def of(cls, model: Model, scenes: Scenes) -> "Cells":
         """Make the map of a recipe."""
         near, far = scenes.range_m
-        return cls(
-            *model.directions,
-            model.curvatures,
-            *(
-                (math.radians(low), math.radians(high))
-                for low, high in (scenes.azimuth_deg, scenes.elevation_deg)
-            ),
-            (1 / far, 1 / near),
+        azimuth, elevation = (
+            (math.radians(low), math.radians(high))
+            for low, high in (scenes.azimuth_deg, scenes.elevation_deg)
         )
+        return cls(*model.directions, model.curvatures, azimuth, elevation, (1 / far, 1 / near))
 
     @property
     def limits(self) -> dict[Coordinate, tuple[float, float]]:

@@ -1,8 +1,8 @@
 """The hybrid covariance: factors of a network blended with the data, one function for everything.
 
 Each proposal is a direction (the angle factor) with weights over curvatures (the range factor):
-R = (1 - b) sum_k p_k sum_j q_kj a_kj a_kj^H / trace + b x x^H, x being the waves of unit length that
-the data themselves give. No label is among its arguments.
+R = (1 - b) sum_k p_k sum_j q_kj a_kj a_kj^H / trace + b x x^H, x being the waves of unit length
+that the data themselves give. No label is among its arguments.
 """
 
 from typing import NamedTuple

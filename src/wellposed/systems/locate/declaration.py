@@ -10,14 +10,16 @@ from wellposed.engine.system import Batch, Item, Networks
 from wellposed.guard.audit.problem import Observation
 from wellposed.metrics.bounds.observations import Observation as Measured
 from wellposed.metrics.bounds.observations import surface_observation
-from wellposed.systems.locate.model import Locator
+from wellposed.systems.locate.model import Locator, shown
 from wellposed.systems.locate.recipe import LocateRecipe
 from wellposed.systems.locate.scenes import generator_of, item_of, surface_of
 from wellposed.systems.locate.scoring import truth_of
 
 POINTS = 2
 """Scenes at which the rank is asked; one where H is unknown, whose entries are 4608 unknowns."""
-NEEDED = "H, the channel from every element to every chain; the network sees H w of every code, not H"
+NEEDED = (
+    "H, the channel from every element to every chain; the network sees H w of every code, not H"
+)
 """What `give: effective` leaves out, and nothing else can make up for."""
 
 
@@ -61,14 +63,16 @@ def measured_of(recipe: LocateRecipe, item: Item) -> Measured:
 def use(networks: Networks, inputs: Batch) -> Tensor:
     """Propose as a user does who calls a `Finder` with measurements."""
     # Here, not above: reading of files is loaded only when it is used.
-    from wellposed.systems.locate.system import shown
     from wellposed.systems.locate.use import Finder
 
     network = networks["model"]
     assert isinstance(network, Locator)
     finder = Finder(network)
     return torch.cat(
-        [shown(finder.proposed(*each)) for each in zip(*(_wide(inputs[n]) for n in GIVEN), strict=True)]
+        [
+            shown(finder.proposed(*each))
+            for each in zip(*(_wide(inputs[n]) for n in GIVEN), strict=True)
+        ]
     )
 
 

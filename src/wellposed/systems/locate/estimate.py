@@ -54,8 +54,7 @@ def starts_of(network: Locator, made: Proposed, *, spectrum: bool) -> list[list[
     counts = made.count.argmax(-1)
     columns = Places(*(each.double() for each in made.places))
     starts = [
-        [Places(*(each[row, : int(count)] for each in columns))]
-        for row, count in enumerate(counts)
+        [Places(*(each[row, : int(count)] for each in columns))] for row, count in enumerate(counts)
     ]
     if spectrum:
         found = _spectral(network, made.covariance, counts)

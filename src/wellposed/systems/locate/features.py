@@ -71,7 +71,9 @@ class Features(nn.Module):
 
     def forward(self, heard: Tensor, channel: Tensor, codes: Tensor) -> Seen:
         """Compute the features of pairs `(batch, ..., 2)`; scaling `heard` changes nothing."""
-        y, h, w = (torch.view_as_complex(each.float().contiguous()) for each in (heard, channel, codes))
+        y, h, w = (
+            torch.view_as_complex(each.float().contiguous()) for each in (heard, channel, codes)
+        )
         power = y.abs().square().sum((-2, -1)).clamp(min=TINY)
         scale = power.rsqrt()[:, None]
         g, z = gram(h, w), backprojected(h, w, y) * scale

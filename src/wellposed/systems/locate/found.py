@@ -52,9 +52,7 @@ class Found:
         )  # fmt: skip
         ordered = columns[self.level_db.argsort(descending=True)].tolist()
         return [
-            dict(
-                zip(COLUMNS, (scene, number + 1, *(_plain(each) for each in row)), strict=True)
-            )
+            dict(zip(COLUMNS, (scene, number + 1, *(_plain(each) for each in row)), strict=True))
             for number, row in enumerate(ordered)
         ]
 

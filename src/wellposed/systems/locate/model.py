@@ -60,9 +60,7 @@ class Locator(nn.Module):
         width = recipe.width
         self.enter = nn.Conv2d(self.features.channels, width, 1)
         self.tell = nn.Linear(self.features.figures, width)
-        self.blocks = nn.ModuleList(
-            Block(width, 1 + number % 2) for number in range(recipe.blocks)
-        )
+        self.blocks = nn.ModuleList(Block(width, 1 + number % 2) for number in range(recipe.blocks))
         self.leave = nn.Conv2d(width, 4 + recipe.curvatures, 1)
         self.number = nn.Sequential(
             nn.Linear(2 * width + self.features.figures, width),
@@ -73,8 +71,10 @@ class Locator(nn.Module):
         full = sum(scenes.sources) / 2 / len(cells.directions())
         with torch.no_grad():
             self.leave.weight.mul_(0.1)
-            self.leave.bias.zero_()
-            self.leave.bias[0] = math.log(full / (1 - full))
+            bias = torch.zeros(4 + recipe.curvatures)
+            bias[0] = math.log(full / (1 - full))
+            assert self.leave.bias is not None
+            self.leave.bias.copy_(bias)
 
     middles: Tensor
     bends: Tensor
@@ -162,3 +162,10 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Keep the shape."""
         return x + self.second(functional.gelu(self.first(self.norm(x))))
+
+
+def shown(made: Proposed) -> Tensor:
+    """All that the terms compare, in one tensor `(batch, numbers)`."""
+    parts = [made.presence, made.offset, made.curvature, made.count]
+    parts.append(torch.view_as_real(made.covariance))
+    return torch.cat([each.flatten(1) for each in parts], -1)

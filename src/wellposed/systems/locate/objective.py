@@ -45,9 +45,7 @@ def weights_of(loss: Loss) -> dict[str, float]:
     return {name: weight for name in names if (weight := getattr(loss, name)) > 0}
 
 
-def locate_terms(
-    made: Proposed, truth: Truth, cells: Cells, elements: Array
-) -> dict[str, Tensor]:
+def locate_terms(made: Proposed, truth: Truth, cells: Cells, elements: Array) -> dict[str, Tensor]:
     """Compare a batch with the truth; `{term: (batch,)}`, unweighted."""
     placed = cells.located(truth.places)
     there = truth.there.float()
@@ -74,7 +72,9 @@ def _presence(logits: Tensor, truth: Truth, cells: Cells) -> Tensor:
     shade = torch.exp(-apart / (2 * SHADE**2)) * there[..., None]
     empty = (1 - full) * (1 - shade.amax(1))
     doubt = logits.detach().sigmoid().square()
-    return (full * functional.softplus(-logits) + empty * doubt * functional.softplus(logits)).sum(-1)
+    return (full * functional.softplus(-logits) + empty * doubt * functional.softplus(logits)).sum(
+        -1
+    )
 
 
 def _apart(cell: Tensor, offset: Tensor, cells: Cells) -> Tensor:
@@ -106,7 +106,9 @@ def _subspaces(covariance: Tensor, truth: Truth, elements: Array) -> dict[str, T
     responses = elements.response(Places(azimuth, elevation, 1 / inverse)) * there[:, None]
     rays = responses * truth.symbols.abs()[:, None]
     inner = rays.mH @ rays
-    size = inner.abs().square().sum((-2, -1)).sqrt() * covariance.abs().square().sum((-2, -1)).sqrt()
+    size = (
+        inner.abs().square().sum((-2, -1)).sqrt() * covariance.abs().square().sum((-2, -1)).sqrt()
+    )
     agree = ((covariance @ rays) * rays.conj()).sum((-2, -1)).real
     space = signal_subspace(covariance, truth.count)
     # The slope of a sum of eigenvalues is their projector: no slope of eigenvectors is asked for.

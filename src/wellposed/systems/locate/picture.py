@@ -52,4 +52,3 @@ def _panel(axes: Axes, rows: list[dict[str, float | int | None]], name: str, spr
     axes.margins(0.15)
     if not rows:
         axes.text(0.5, 0.5, "no source", ha="center", transform=axes.transAxes)
-

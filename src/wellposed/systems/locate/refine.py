@@ -142,11 +142,9 @@ class _Fitter:
     def grown(self, states: dict[int, State]) -> dict[int, Places]:
         """Scenes with one more source, where a point of the map promises enough."""
         numbers = torch.tensor(list(states))
-        array, data = self._scene(numbers)
+        array = self._scene(numbers)[0]
         assert array.through is not None
-        left = torch.stack(
-            [_left(*self._scene(n), state.places) for n, state in states.items()]
-        )
+        left = torch.stack([_left(*self._scene(n), state.places) for n, state in states.items()])
         back = (array.through.mH @ left)[..., 0].to(self.known.response.dtype)
         score = (back.conj() @ self.known.response).abs().square() / self.known.energy[numbers]
         gain, point = score.max(-1)
@@ -181,16 +179,26 @@ class _Fitter:
         condensed = self.known.condensed
         operator = condensed.array.through
         assert operator is not None
-        array = Array(condensed.array.positions, condensed.array.wavelength, condensed.array.model,
-                      condensed.array.spreading, operator[number])
+        array = Array(
+            condensed.array.positions,
+            condensed.array.wavelength,
+            condensed.array.model,
+            condensed.array.spreading,
+            operator[number],
+        )
         return array, condensed.data[number]
 
     def _nothing(self, number: int) -> State:
         condensed = self.known.condensed
         power = float(condensed.data[number].abs().square().sum() + condensed.outside[number])
         none = condensed.data.real.new_zeros(0)
-        return State(Places(none, none, none), none.to(condensed.data), power,
-                     self._cost(number, power, 0), True)
+        return State(
+            Places(none, none, none),
+            none.to(condensed.data),
+            power,
+            self._cost(number, power, 0),
+            True,
+        )
 
     def _cost(self, number: int, residual: float, count: float) -> float:
         numbers = float(self.known.numbers[number])

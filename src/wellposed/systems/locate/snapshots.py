@@ -98,7 +98,9 @@ def surface_data(
         )
     if w.shape[2] != h.shape[2]:
         raise DataError(f"{where}: codes of {w.shape[2]} elements, channel of {h.shape[2]}")
-    _enough(2 * y.shape[1] * y.shape[2], 5, f"{y.shape[1]} measurements x {y.shape[2]} chains", where)
+    _enough(
+        2 * y.shape[1] * y.shape[2], 5, f"{y.shape[1]} measurements x {y.shape[2]} chains", where
+    )
     return SurfaceData(y, h.expand(scenes, -1, -1), w.expand(scenes, -1, -1))
 
 
@@ -115,9 +117,7 @@ def array_data(given: Mapping[str, np.ndarray], where: str = "measurements") -> 
     if "snapshots" in given:
         data = _complex(given["snapshots"], "snapshots", where)
         if data.ndim != 2:
-            raise DataError(
-                f"{where}: snapshots of shape {tuple(data.shape)}: (sensors, T) wanted"
-            )
+            raise DataError(f"{where}: snapshots of shape {tuple(data.shape)}: (sensors, T) wanted")
         number = data.shape[1]
     else:
         if "number" not in given:
@@ -131,9 +131,7 @@ def array_data(given: Mapping[str, np.ndarray], where: str = "measurements") -> 
             raise DataError(f"{where}: number {number}: at least one snapshot wanted")
         data = data * number**0.5
     if data.shape[0] != len(positions):
-        raise DataError(
-            f"{where}: {data.shape[0]} sensors in the data, {len(positions)} positions"
-        )
+        raise DataError(f"{where}: {data.shape[0]} sensors in the data, {len(positions)} positions")
     _enough(2 * len(positions) * number, 2 + 2 * number, f"{len(positions)} sensors", where)
     return ArrayData(data, positions, wavelength, number)
 

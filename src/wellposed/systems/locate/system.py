@@ -1,6 +1,7 @@
 """The locate system: scenes, proposals, terms, scores."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,8 +11,10 @@ from torch import Tensor, nn
 from wellposed.engine.recipe import Recipe, Section
 from wellposed.engine.system import Batch, Item, Moment, Networks, System
 from wellposed.metrics.table import write_json
+from wellposed.systems.locate.cells import Cells
+from wellposed.systems.locate.declaration import declared
 from wellposed.systems.locate.estimate import located
-from wellposed.systems.locate.model import Locator, Proposed
+from wellposed.systems.locate.model import Locator, Proposed, shown
 from wellposed.systems.locate.objective import Truth, locate_terms, weights_of
 from wellposed.systems.locate.recipe import SIZES, LocateRecipe
 from wellposed.systems.locate.scenes import GENERATOR, generator_of, item_of
@@ -63,8 +66,11 @@ class LocateSystem(System[LocateRecipe]):
         moment.show(estimate=shown(made))
         symbols = torch.view_as_complex(batch["symbols"].contiguous())
         truth = Truth(batch["places"], symbols, batch["count"])
-        whole = network.module if hasattr(network, "module") else network
-        found = locate_terms(made, truth, whole.cells, whole.elements)
+        # Wrapped for several processes, the network itself does not show its map.
+        cells = Cells.of(self.recipe.model, self.recipe.scenes)
+        elements = self.generator.surface.elements.to(torch.float32)
+        elements = replace(elements, positions=elements.positions.to(made.presence.device))
+        found = locate_terms(made, truth, cells, elements)
         return {name: found[name] for name in self.weights(player)}
 
     def weights(self, player: str) -> dict[str, float]:
@@ -84,6 +90,10 @@ class LocateSystem(System[LocateRecipe]):
         """What is measured at a validation, and which direction is better."""
         return dict(METRICS)
 
+    def declared(self) -> Mapping[str, Any]:
+        """Say what the audit asks with; see `declaration`."""
+        return declared(self.recipe)
+
     @torch.no_grad()
     def show_examples(self, networks: Networks, folder: Path) -> None:
         """Write a few scenes: places that are there and places that were found."""
@@ -97,13 +107,6 @@ class LocateSystem(System[LocateRecipe]):
                 folder / f"{index:02d}" / "places.json",
                 {"there": listed(truth_of(item)[0]), "found": listed(state.places)},
             )
-
-
-def shown(made: Proposed) -> Tensor:
-    """All that the terms compare, in one tensor `(batch, numbers)`."""
-    parts: list[Any] = [made.presence, made.offset, made.curvature, made.count]
-    parts.append(torch.view_as_real(made.covariance))
-    return torch.cat([each.flatten(1) for each in parts], -1)
 
 
 def listed(places: Any) -> list[dict[str, float]]:

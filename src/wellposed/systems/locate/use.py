@@ -117,9 +117,7 @@ def found_of(array: Array, state: State, numbers: int, start: str, scale: float)
 
 
 def _batch(heard: Tensor, channel: Tensor, codes: Tensor) -> Batch:
-    return dict(
-        zip(("heard", "channel", "codes"), _pairs(heard, channel, codes), strict=True)
-    )
+    return dict(zip(("heard", "channel", "codes"), _pairs(heard, channel, codes), strict=True))
 
 
 def _pairs(*values: Tensor) -> list[Tensor]:
