@@ -295,3 +295,13 @@ def test_microphones_in_a_line_leave_one_direction_free():
     # The source turns around the line: from (0, 2) it can only go along y.
     assert finding.evidence["subject"] == "unknown 1"
     assert finding.evidence["rank"] == 2
+
+
+def test_what_is_free_is_named_and_so_is_what_was_not_given():
+    line = torch.tensor([[x, 0.0, 0.0] for x in (0.0, 1.0)], dtype=torch.float64)
+    beside = torch.tensor([0.3, 0.0, 2.0], dtype=torch.float64)
+    names = {"along": 1, "across": 2}
+    observed = Observation(distances(line), [beside], names, "a microphone out of line")
+    (finding,) = asked(problem(observation=observed), "measurements_suffice").findings
+    assert finding.evidence["subject"] == "unknown 1 (across)"
+    assert "not given: a microphone out of line" in finding.text()

@@ -1,8 +1,8 @@
 """What `wellposed audit locate` asks besides the problem: what the measurements can tell at all.
 
-For 1, 2 ... sources, at test scenes of the recipe: measurements against unknowns, rank and condition
-of the Jacobian, rank of the Fisher information on the places, and the bound that follows; and what
-the network is not given that it would need.
+For 1, 2 ... sources, at test scenes of the recipe: measurements against unknowns, rank and
+condition of the Jacobian, rank of the Fisher information on the places, and the bound that
+follows; and what the network is not given that it would need.
 """
 
 import math

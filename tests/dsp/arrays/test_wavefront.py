@@ -15,7 +15,13 @@ from wellposed.dsp.arrays.geometry import (
     plane,
 )
 from wellposed.dsp.arrays.sensors import Array
-from wellposed.dsp.arrays.wavefront import Places, path, steering, steering_derivative
+from wellposed.dsp.arrays.wavefront import (
+    Places,
+    path,
+    steering,
+    steering_derivative,
+    steering_derivatives,
+)
 
 WAVELENGTH = 0.3
 GEOMETRIES = {
@@ -168,3 +174,17 @@ def test_impossible_requests_are_refused():
         Array(torch.zeros(4, 2), 1.0)
     with pytest.raises(ValueError, match="behind 4 sensors"):
         Array(line(4, 1.0), 1.0, through=torch.eye(3, dtype=torch.complex128))
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+@pytest.mark.parametrize(
+    ("model", "spreading"), [("exact", 0.0), ("exact", 1.0), ("fresnel", 0.0), ("far", 0.0)]
+)
+def test_derivatives_together_are_those_one_by_one(geometry, model, spreading):
+    positions, here = GEOMETRIES[geometry], places()
+    by = ("azimuth", "elevation", "inverse_range")
+    response, slopes = steering_derivatives(positions, here, WAVELENGTH, by, model, spreading)
+    assert_close(response, steering(positions, here, WAVELENGTH, model, spreading))
+    for number, one in enumerate(by):
+        wanted = steering_derivative(positions, here, WAVELENGTH, one, model, spreading)
+        assert_close(slopes[number], wanted, rtol=1e-12, atol=1e-12)

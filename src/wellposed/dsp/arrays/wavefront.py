@@ -116,7 +116,7 @@ def steering_derivatives(
     model: Model = "exact",
     spreading: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
-    """`steering`, and its derivatives by several coordinates `(..., coordinates, sensors, sources)`.
+    """`steering`, and its derivatives `(..., coordinates, sensors, sources)`, several at once.
 
     The same as one by one. Exact waves of equal gains, what a fit mostly asks for, share all that
     they have in common: a third of the time of three coordinates.

@@ -43,8 +43,12 @@ def observation_of(recipe: LocateRecipe) -> Observation:
     if not known:
         names["channel H"] = len(made[0].point) - 5 * sources
     # One function for all points: codes and channel of the first scene.
+    first = made[0].observe
     return Observation(
-        made[0].observe, [each.point for each in made], names, "" if known else NEEDED
+        lambda unknown: torch.view_as_real(first(unknown)),
+        [each.point for each in made],
+        names,
+        "" if known else NEEDED,
     )
 
 

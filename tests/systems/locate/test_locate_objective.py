@@ -1,0 +1,127 @@
+"""Terms of locating: finite gradients that are not zero, and less on the way to the truth."""
+
+import pytest
+import torch
+from little_locator import batch_of, network_of, system
+
+from wellposed.dsp.arrays.wavefront import Places
+from wellposed.systems.locate.covariance import hybrid
+from wellposed.systems.locate.model import Proposed
+from wellposed.systems.locate.objective import Truth, locate_terms, weights_of
+from wellposed.systems.locate.recipe import Loss
+
+NAMES = tuple(weights_of(Loss()))
+
+
+def truth_in(batch) -> Truth:
+    symbols = torch.view_as_complex(batch["symbols"].contiguous())
+    return Truth(batch["places"], symbols, batch["count"])
+
+
+def ideal(made, batch) -> Proposed:
+    """What a perfect network would say, logits of finite size."""
+    network = network_of(made)
+    cells, elements = network.cells, network.elements
+    truth = truth_in(batch)
+    placed = cells.located(truth.places)
+    size = len(truth.count), cells.columns * cells.rows
+    presence = torch.full(size, -12.0)
+    offset = torch.zeros(*size, 2)
+    curvature = torch.zeros(*size, cells.curvatures)
+    count = torch.full((size[0], network.slots + 1), -12.0)
+    for row, sources in enumerate(truth.count.tolist()):
+        count[row, sources] = 12.0
+        for k in range(sources):
+            cell = placed.cell[row, k]
+            presence[row, cell] = 12.0
+            offset[row, cell] = placed.offset[row, k]
+            low = int(placed.curvature[row, k].floor().clamp(max=cells.curvatures - 2))
+            share = placed.curvature[row, k] - low
+            shares = torch.full((cells.curvatures,), 1e-6)
+            shares[low], shares[low + 1] = 1 - share + 1e-6, share + 1e-6
+            curvature[row, cell] = shares.log()
+    azimuth, elevation, inverse = truth.places.unbind(-1)
+    inverse = torch.where(truth.there, inverse, 1.0)
+    rays = elements.response(Places(azimuth, elevation, 1 / inverse))
+    rays = rays * (truth.symbols.abs() * truth.there)[:, None]
+    waves = (rays.sum(-1) / rays.sum(-1).abs().square().sum(-1, keepdim=True).sqrt()).detach()
+    none = torch.zeros(size[0], network.slots)
+    return Proposed(
+        presence, offset, curvature, count, Places(none, none, none), none, hybrid(rays, waves, 0.0)
+    )
+
+
+@pytest.fixture(scope="module")
+def asked():
+    made = system(scenes__sources=(1, 3))
+    batch = batch_of(made, 6)
+    network = network_of(made)
+    with torch.no_grad():
+        begun = network(batch["heard"], batch["channel"], batch["codes"])
+    return made, batch, network, begun, ideal(made, batch)
+
+
+def between(one: Proposed, other: Proposed, share: float) -> Proposed:
+    mixed = {
+        name: (1 - share) * getattr(one, name) + share * getattr(other, name)
+        for name in ("presence", "offset", "curvature", "count", "covariance")
+    }
+    return one._replace(**mixed)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_term_falls_on_the_way_to_the_truth_and_ends_near_zero(asked, name):
+    _, batch, network, begun, best = asked
+    values = []
+    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
+        made = between(begun, best, share)
+        terms = locate_terms(made, truth_in(batch), network.cells, network.elements)
+        values.append(float(terms[name].mean()))
+    assert values == sorted(values, reverse=True)
+    assert values[0] > values[-1]
+    assert abs(values[-1]) < 0.02
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_term_has_a_finite_gradient_that_is_not_zero(asked, name):
+    _, batch, network, _, _ = asked
+    network.zero_grad(set_to_none=True)
+    proposed = network(batch["heard"], batch["channel"], batch["codes"])
+    terms = locate_terms(proposed, truth_in(batch), network.cells, network.elements)
+    terms[name].mean().backward()
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    assert all(bool(torch.isfinite(each).all()) for each in gradients)
+    assert sum(float(each.abs().sum()) for each in gradients) > 0
+
+
+def test_the_order_of_the_sources_changes_no_term(asked):
+    _, batch, network, begun, _ = asked
+    truth = truth_in(batch)
+    turned = truth._replace(places=truth.places.clone(), symbols=truth.symbols.clone())
+    for row, count in enumerate(truth.count.tolist()):
+        turned.places[row, :count] = truth.places[row, :count].flip(0)
+        turned.symbols[row, :count] = truth.symbols[row, :count].flip(0)
+    first, second = (
+        locate_terms(begun, each, network.cells, network.elements) for each in (truth, turned)
+    )
+    for name in NAMES:
+        torch.testing.assert_close(first[name], second[name], rtol=1e-4, atol=1e-5)
+
+
+def test_the_labels_reach_neither_the_estimate_nor_its_covariance():
+    made = system()
+    batch = batch_of(made, 3)
+    network = network_of(made)
+    from wellposed.engine.randomness import generator
+    from wellposed.engine.system import Moment
+
+    shown = []
+    for changed in (
+        batch,
+        batch | {"places": batch["places"].flip(0), "count": batch["count"] * 0 + 1},
+    ):
+        moment = Moment(0, generator(torch.device("cpu"), 0, "test"))
+        with torch.no_grad():
+            made.terms("model", {"model": network}, changed, moment)
+        shown.append(moment.shown["estimate"])
+    assert torch.equal(*shown)

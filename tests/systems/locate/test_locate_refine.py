@@ -1,0 +1,91 @@
+"""The fit: it attains the bound, counts, and says how sure it is, from any start."""
+
+import math
+
+import torch
+from little_locator import batch_of, network_of, system
+
+from wellposed.metrics.bounds.efficiency import efficiency
+from wellposed.metrics.placing import placing
+from wellposed.systems.locate.estimate import located, pursued
+from wellposed.systems.locate.recipe import Refinement
+from wellposed.systems.locate.scoring import bound_of, hits, score_state, truth_of
+from wellposed.systems.locate.use import Finder
+
+EASY = {"scenes__sources": (1, 2), "scenes__snr_db": (15.0, 20.0), "scenes__path_loss": (0.0, 0.0)}
+
+
+def items_of(made, count):
+    return [made.item("test", number) for number in range(count)]
+
+
+def test_from_nothing_strong_sources_are_found_and_counted():
+    made = system(**EASY)
+    network, items = network_of(made), items_of(made, 24)
+    states = pursued(network, made.collate(items), Refinement())
+    found = [hits(state, item) for state, item in zip(states, items, strict=True)]
+    assert sum(each.hits for each in found) >= 0.9 * sum(each.there for each in found)
+    assert sum(each.found == each.there for each in found) >= 22
+
+
+def test_azimuths_of_one_source_are_as_sure_as_the_bound_allows():
+    made = system(scenes__sources=(1, 1), scenes__snr_db=(10.0, 20.0))
+    network, items = network_of(made), items_of(made, 60)
+    states = pursued(network, made.collate(items), Refinement())
+    errors, bounds = [], []
+    for state, item in zip(states, items, strict=True):
+        assert len(state.amplitudes) == 1
+        errors.append(placing(state.places, truth_of(item)[0]).azimuth)
+        bounds.append(bound_of(network.surface.elements, item).deviations(1)[0].square())
+    errors, bounds = torch.cat(errors), torch.cat(bounds)
+    made = efficiency(errors / bounds.sqrt(), torch.ones(60))
+    assert abs(made.ratio - 1) < 3 * made.spread + 0.05
+
+
+def test_a_network_that_knows_nothing_does_no_harm_where_sources_are_strong():
+    made = system(**EASY)
+    network, items = network_of(made), items_of(made, 12)
+    batch = made.collate(items)
+    learned = located(network, batch, Refinement())
+    plain = pursued(network, batch, Refinement())
+    right = [
+        sum(hits(s, i).hits for s, i in zip(states, items, strict=True))
+        for states in (learned, plain)
+    ]
+    assert right[0] >= right[1] - 4
+
+
+def test_told_deviations_are_those_of_the_errors():
+    made = system(scenes__sources=(1, 1), scenes__snr_db=(12.0, 20.0))
+    network, items = network_of(made), items_of(made, 60)
+    heard, channel, codes = (
+        torch.stack([torch.view_as_complex(item[name].double()) for item in items]).numpy()
+        for name in ("heard", "channel", "codes")
+    )
+    found = Finder(network)(heard, channel, codes, start="pursuit")
+    squared = []
+    for each, item in zip(found, items, strict=True):
+        error = placing(each.places, truth_of(item)[0]).azimuth
+        squared.append((error / each.deviations[0]).square())
+    # 60 squares of unit variance: their mean is 1 with a deviation of sqrt(2 / 60).
+    assert abs(float(torch.cat(squared).mean()) - 1) < 4 * math.sqrt(2 / 60)
+
+
+def test_a_scene_of_pure_noise_has_no_source():
+    made = system()
+    network = network_of(made)
+    batch = batch_of(made, 6)
+    torch.manual_seed(1)
+    batch["heard"] = torch.randn_like(batch["heard"])
+    states = pursued(network, batch, Refinement())
+    assert sum(len(state.amplitudes) for state in states) == 0
+    assert all(math.isfinite(state.cost) for state in states)
+
+
+def test_scores_are_those_of_use():
+    made = system(**EASY)
+    network, item = network_of(made), made.item("valid", 0)
+    row = made.measure({"model": network}, item)
+    state = located(network, made.collate([item]), made.recipe.refinement)[0]
+    assert row == score_state(state, item, network.surface.elements)
+    assert set(row) == set(made.metrics)
