@@ -5,11 +5,12 @@ import math
 import torch
 from little_locator import batch_of, network_of, system
 
+from wellposed.dsp.arrays.wavefront import Places
 from wellposed.metrics.bounds.efficiency import efficiency
 from wellposed.metrics.placing import placing
 from wellposed.systems.locate.estimate import located, pursued
 from wellposed.systems.locate.recipe import Refinement
-from wellposed.systems.locate.scoring import bound_of, hits, score_state, truth_of
+from wellposed.systems.locate.scoring import bound_of, hits, ospa, score_state, truth_of
 from wellposed.systems.locate.use import Finder
 
 EASY = {"scenes__sources": (1, 2), "scenes__snr_db": (15.0, 20.0), "scenes__path_loss": (0.0, 0.0)}
@@ -89,3 +90,15 @@ def test_scores_are_those_of_use():
     state = located(network, made.collate([item]), made.recipe.refinement)[0]
     assert row == score_state(state, item, network.surface.elements)
     assert set(row) == set(made.metrics)
+
+
+def test_a_source_too_many_and_a_source_far_off_cost_the_same_distance():
+    there = Places(torch.zeros(1), torch.zeros(1), torch.ones(1))
+    off = Places(torch.ones(1), torch.zeros(1), torch.ones(1))
+    two = Places(*(torch.cat(pair) for pair in zip(there, off, strict=True)))
+    none = Places(*(each[:0] for each in there))
+    assert ospa(there, there) == 0
+    assert ospa(off, there) == 1
+    assert ospa(two, there) == 0.5
+    assert ospa(none, there) == 1
+    assert ospa(none, none) == 0
