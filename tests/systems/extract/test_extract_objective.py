@@ -83,6 +83,16 @@ def test_in_a_partly_present_scene_only_the_silent_part_must_be_silent():
     assert_close(terms(row, leak)["snr"], perfect["snr"])
 
 
+def test_what_a_window_smears_over_the_edge_counts_little_where_nobody_else_speaks():
+    row = slice(1, 2)
+    alone, smeared = TARGET.clone(), TARGET.clone()
+    smeared[1, 3500:] = 0.003 * alone[1].std()
+    values = terms(row, smeared, alone)
+    assert 0 < values["absent"].item() < 1
+    # Relative to the rest of the mixture alone, which is exactly silent, it would be endless.
+    assert not alone[1, 3500:].any()
+
+
 def test_silence_does_not_pay_and_passing_costs_where_nobody_is_wanted():
     passed = terms(slice(None), MIXTURE)["absent"][SPANS[:, 1] == 0]
     assert (passed > 59).all()  # 30 dB, times four scenes for two with silence

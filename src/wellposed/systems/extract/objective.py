@@ -83,7 +83,9 @@ def signal_terms(estimate: Tensor, wanted: Wanted, recipe: ExtractRecipe) -> dic
     of_present = inside.any(-1) * _inverse(scenes, scenes.present + scenes.partial)
     of_absent = (~inside).any(-1) * _inverse(scenes, scenes.absent + scenes.partial)
     silence = torch.zeros_like(rest)
-    leaked = soft_error_db(rest, silence, mixture * ~inside, loss.absent_floor)
+    # Relative to the whole mixture: where nobody else speaks the rest of it is nothing, and what a
+    # window smears over the edge would be infinitely much of that.
+    leaked = soft_error_db(rest, silence, mixture, loss.absent_floor)
     # The dearest term is not computed for nothing.
     dear = {}
     if loss.spectrum > 0:

@@ -49,7 +49,7 @@ class ExtractSystem(System[ExtractRecipe]):
 
     def with_recipe(self, recipe: ExtractRecipe) -> "ExtractSystem":
         """Return this system under another recipe, sharing the opened corpus."""
-        other = ExtractSystem(recipe)
+        other = type(self)(recipe)
         if (recipe.data, recipe.scenes.rate) == (self.recipe.data, self.recipe.scenes.rate):
             other.__dict__["voices"] = self.voices
             if recipe.scenes.rooms == self.recipe.scenes.rooms:
