@@ -15,7 +15,8 @@ QUICK: dict[str, dict[str, Any]] = {
         "other-targets", "left-out-of-optimizer", "frozen-that-moves", "gradients-not-cleared",
         "evaluation-mode-in-training", "training-mode-in-validation", "best-without-average",
         "silent-output", "critic-not-begun", "metric-fails", "nan-in-validation",
-        "criterion-unmet",
+        "criterion-unmet", "tied-eigenvalues", "tied-by-svd", "blended-with-the-label",
+        "conjugate-steering",
     )
 }  # fmt: skip
 """Faults that show in their first steps: 24 of 96 steps."""

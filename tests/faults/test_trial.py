@@ -9,10 +9,11 @@ import torch
 from wellposed.cli import main
 from wellposed.errors import RecipeError
 from wellposed.faults.fault import Fault
-from wellposed.faults.hosts import HOSTS, host
+from wellposed.faults.hosts import HOSTS, QUESTIONS, host
 from wellposed.faults.injections import all_faults
 from wellposed.faults.suite import RATES, fault_jobs, healthy_jobs, healthy_line, line, summary
 from wellposed.faults.trial import Found, Trial, attempt, healthy
+from wellposed.guard.audit.problem.questions import all_questions
 from wellposed.guard.checks import all_checks
 
 SHORT: dict[str, Any] = {"until": 24, "validation__every": 12, "validation__scenes": 4}
@@ -89,8 +90,8 @@ def test_jobs_are_every_fault_with_every_seed_and_hosts_with_every_rate():
     assert [(job.fault, job.seed) for job in fault_jobs(["log-of-zero", "late-targets"], 2)] == [
         ("log-of-zero", 0), ("late-targets", 0), ("log-of-zero", 1), ("late-targets", 1)
     ]  # fmt: skip
-    jobs = healthy_jobs(15)
-    assert len(set(jobs)) == 15
+    jobs = healthy_jobs(20)
+    assert len(set(jobs)) == 20
     assert {(job.host, job.rate) for job in jobs} == {(h, r) for h in HOSTS for r in RATES}
     assert max(RATES) / 3 == pytest.approx(1.0)
     assert min(RATES) * 3 == pytest.approx(1.0)
@@ -158,11 +159,16 @@ def test_every_fault_tells_in_a_sentence_what_is_done_and_which_codes_name_it():
     for name, kind in all_faults().items():
         assert kind.about().endswith("."), name
         assert len(name) <= 28
-        assert all(code in all_codes() for code in kind.codes), name
+        known = asked_codes(kind) if kind.shows == "audit" else all_codes()
+        assert all(code in known for code in kind.codes), name
 
 
 def all_codes() -> set[str]:
     return {"WP301", "WP302"} | {code for check in all_checks() for code in check.codes}
+
+
+def asked_codes(kind: type[Fault]) -> set[str]:
+    return {code for each in all_questions() if each.name in kind.asked for code in each.codes}
 
 
 WITHOUT: dict[str, str] = {}
@@ -174,11 +180,16 @@ def test_every_code_of_a_check_has_a_fault_or_a_reason():
     assert all_codes() - borne == set(WITHOUT)
 
 
+def test_a_host_without_fault_is_asked_all_that_its_faults_are_asked():
+    for kind in all_faults().values():
+        assert set(kind.asked) <= set(QUESTIONS.get(kind.host, ())), kind
+
+
 def test_the_command_lists_faults_and_refuses_unknown_ones(capsys):
     assert main(["faults", "--list", "--only", "WP414"]) == 0
     assert capsys.readouterr().out.startswith("late-targets")
     assert main(["faults", "--only", "gremlins"]) == 1
-    assert "gremlins: there are codebook-collapse" in capsys.readouterr().err
+    assert "gremlins: there are tied-eigenvalues" in capsys.readouterr().err
 
 
 def test_the_command_prints_the_table_and_writes_every_outcome(tmp_path, capsys, monkeypatch):

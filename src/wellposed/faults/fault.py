@@ -23,13 +23,20 @@ class Fault:
     """The codes that name it right."""
     since: ClassVar[int] = 0
     """First step or (`shows` = "validation") number of the first validation that can show it."""
-    shows: ClassVar[Literal["step", "lasting", "validation"]] = "step"
-    """Where its evidence is: complete in a step, in steps that agree more often than by chance
-    (docs/faults.md derives how many that takes), or in a validation."""
+    shows: ClassVar[Literal["audit", "step", "lasting", "validation"]] = "step"
+    """Where its evidence is: before the run, in what the audit asks; complete in a step; in steps
+    that agree more often than by chance (docs/faults.md derives how many that takes); or in a
+    validation."""
+    asked: ClassVar[tuple[str, ...]] = ()
+    """Questions of the audit (files of guard/audit/problem/questions) that are asked; `shows` =
+    "audit" trains nothing."""
     host: ClassVar[str] = "enhance"
     """Name of the host system, see `hosts`."""
     changes: ClassVar[Changes] = {}
     """What is different in the recipe."""
+
+    attributes: ClassVar[Mapping[str, Any]] = {}
+    """Attributes of the system `bearings` that are other."""
 
     step: int = -1
     """The step that is being taken."""

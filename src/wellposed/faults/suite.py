@@ -91,7 +91,12 @@ def summary(trials: Iterable[Trial]) -> str:
     right = [each for each in trials if each.verdict == "right"]
     grave = sum(each.severity != Severity.INFO for each in right)
     lines = [f"{len(right)} of {len(trials)} faults found and named right, {grave} above INFO"]
-    for shows, unit in (("step", "step"), ("lasting", "step"), ("validation", "validation")):
+    for shows, unit in (
+        ("audit", "step"),
+        ("step", "step"),
+        ("lasting", "step"),
+        ("validation", "validation"),
+    ):
         delays = [each.delay for each in right if each.shows == shows and each.delay is not None]
         if delays:
             told = f"median {median(delays):g}, at most {max(delays)} {unit}s"

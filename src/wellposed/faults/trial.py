@@ -9,14 +9,16 @@ import torch
 
 from wellposed.engine.distributed import World
 from wellposed.engine.journal import Journal
+from wellposed.engine.problem import problem_of
 from wellposed.engine.run import Run
 from wellposed.engine.state import Moving
 from wellposed.engine.stopping import StopRequest
 from wellposed.engine.storage.runfolder import RunFolder
+from wellposed.engine.system import System
 from wellposed.errors import RunError
 from wellposed.faults.fault import Fault
-from wellposed.faults.hosts import host
-from wellposed.guard import Finding, Severity
+from wellposed.faults.hosts import QUESTIONS, host
+from wellposed.guard import Finding, Severity, audit_problem
 
 Verdict = Literal["right", "wrong", "none"]
 
@@ -123,7 +125,9 @@ def attempt(
     system = host(fault.host, fault, {"seed": seed, **dotted})
     recipe = _at_rate(system.recipe, rate)
     system = system.with_recipe(recipe)
-    ended = ""
+    ended, asked = "", _asked(fault, system)
+    if fault.shows == "audit":
+        return _outcome(fault, seed, rate, recipe, asked, ended)
     with tempfile.TemporaryDirectory(prefix="wellposed-fault-") as path:
         folder = RunFolder(Path(path))
         journal = _Listening(folder, recipe)
@@ -135,6 +139,20 @@ def attempt(
         except RunError as error:
             ended = str(error).partition("\n")[0].replace(path, "RUN")
         journal.findings(run.moving)
+    return _outcome(fault, seed, rate, recipe, (*asked, *journal.found), ended)
+
+
+def _asked(fault: Fault, system: System[Any]) -> tuple[Found, ...]:
+    """What the audit says of the fault's questions, before the run."""
+    if not fault.asked:
+        return ()
+    audit = audit_problem(problem_of(system), only=fault.asked)
+    return tuple(Found(f.code, f.severity.value, f.title, 0, False) for f in audit.findings)
+
+
+def _outcome(
+    fault: Fault, seed: int, rate: float, recipe: Any, found: tuple[Found, ...], ended: str
+) -> Trial:
     return Trial(
         fault.name() if type(fault) is not Fault else "none",
         fault.host,
@@ -144,7 +162,7 @@ def attempt(
         fault.since,
         fault.shows,
         recipe.validation.every,
-        tuple(journal.found),
+        found,
         ended,
     )
 
@@ -160,4 +178,5 @@ def healthy(name: str) -> Fault:
     """Return no fault, for the host of that name."""
     fault = Fault()
     vars(fault)["host"] = name
+    vars(fault)["asked"] = QUESTIONS.get(name, ())
     return fault

@@ -98,6 +98,9 @@ class Problem:
     compare: Callable[[Estimates, Batch], Mapping[str, Tensor]] | None = None
     """The terms as a function of the estimate instead of the networks, where they are one: then
     the loss is audited, too. Only where the estimate and the one label are waveforms."""
+    toward: Callable[[Networks, Batch, float], Mapping[str, Tensor]] | None = None
+    """The terms after the estimate was moved this share of the way to the truth: 0 as `terms`, 1
+    those of the truth itself."""
     use: Callable[[Networks, Batch], Estimates] | None = None
     """The path of use: the same estimates, from the inputs alone, as a user gets them."""
     yardsticks: Mapping[str, Yardstick | tuple[Callable[..., object], str]] = field(
