@@ -43,6 +43,7 @@ def test_a_network_that_knows_the_right_enrolments_shows_it_in_the_swap():
     assert result.tables["all"]["false_alarm"]["mean"] == 0
     assert result.tables["absent multi"]["absent_attenuation_db"]["mean"] == pytest.approx(100)
     assert result.equal_error == (0.0, 0.0)
+    assert result.median_attenuation_db == pytest.approx(100)
     right, zero = result.swap["right"], result.swap["zero"]
     assert right["si_sdr_db"]["n"] == 5
     assert zero["si_sdr_db"]["n"] == 0

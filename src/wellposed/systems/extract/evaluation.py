@@ -8,13 +8,14 @@ else, and by none at all.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import torch
 
 from wellposed.engine.recipe import changed
 from wellposed.engine.system import Item
 from wellposed.errors import DataError
-from wellposed.metrics.catalogue import METRICS, require_packages
+from wellposed.metrics.catalogue import METRICS, require_packages, speech_names
 from wellposed.metrics.extraction import equal_error
 from wellposed.metrics.score import Score, undefined
 from wellposed.metrics.table import (
@@ -32,11 +33,12 @@ from wellposed.systems.extract.recipe import ExtractRecipe
 from wellposed.systems.extract.scoring import score_presence, score_scene
 from wellposed.systems.extract.system import ExtractSystem, extracted
 
+ATTENUATION = "absent_attenuation_db"
 NAMES = (
     "si_sdr_improvement_db", "si_sdr_db", "level_error_db", "over_suppression", "not_improved",
-    "confusion", "absent_attenuation_db", "estoi",
+    "confusion", ATTENUATION, "estoi",
 )  # fmt: skip
-"""Metrics of the tables by default, besides those of presence."""
+"""Metrics of the tables by default, besides PESQ, STOI and those of presence."""
 ENROLMENTS = ("right", "wrong", "zero")
 SWAPPED = ("si_sdr_db", "level_error_db", "presence_logit")
 """Metrics of the report on exchanged enrolments."""
@@ -88,6 +90,14 @@ class Evaluation:
             return None
         return equal_error(logits[True], logits[False])
 
+    @property
+    def median_attenuation_db(self) -> float | None:
+        """Median over the scenes without a target [dB]; None if there is none."""
+        rows = [row for row in self.rows["right"] if row["miss"].value is None]
+        found = [row[ATTENUATION].value for row in rows if ATTENUATION in row]
+        known = [value for value in found if value is not None]
+        return median(known) if known else None
+
     def text(self) -> str:
         """Tables for people."""
         lines = []
@@ -102,6 +112,9 @@ class Evaluation:
             lines += [f"{name}: {len(chosen)} scenes, mean [95 % interval]", text_table(shown, {})]
         if self.equal_error is not None:
             lines.append(f"equal error rate of presence: {self.equal_error[0]:.3f}")
+        if self.median_attenuation_db is not None:
+            told = f"{self.median_attenuation_db:.1f} dB"
+            lines.append(f"median attenuation of scenes without the target: {told}")
         lines.append("whose enrolment: scenes with the target, mean [95 % interval]")
         for kind, table in self.swap.items():
             said = ", ".join(
@@ -121,6 +134,7 @@ class Evaluation:
             "seed": self.seed,
             "scenarios": self.tables,
             "equal_error_rate": None if self.equal_error is None else self.equal_error[0],
+            "median_attenuation_db": self.median_attenuation_db,
             "swap": self.swap,
             "failures": failures(self.rows["right"]),
         }
@@ -147,7 +161,7 @@ def evaluate(
         raise DataError(
             f"{scenes} scenes: at least two are wanted, one lends the other's enrolment"
         )
-    chosen = tuple(names or NAMES)
+    chosen = tuple(names or (*NAMES, *speech_names(recipe.scenes.rate)[:2]))
     require_packages(chosen)
     if data is not None:
         recipe = changed(recipe, {"data.path": str(data.resolve())}, "--data")
@@ -164,7 +178,8 @@ def evaluate(
             "zero": torch.zeros_like(item["enrolment"]),
         }
         for kind, enrolment in enrolments.items():
-            rows[kind].append(_scored(network, item, enrolment, recipe, chosen))
+            asked = chosen if kind == "right" else SWAPPED[:2]
+            rows[kind].append(_scored(network, item, enrolment, recipe, asked))
         progress(number + 1, scenarios[-1])
     return Evaluation(tuple(scenarios), {k: tuple(v) for k, v in rows.items()}, recipe.seed)
 
