@@ -16,7 +16,12 @@ TIME = np.arange(2 * RATE) / RATE
 # Whole periods in 2 s, hence exactly orthogonal and without mean; power 1/2 each.
 SINE, COSINE = np.sin(2 * np.pi * 440 * TIME), np.cos(2 * np.pi * 440 * TIME)
 SILENCE = np.zeros_like(TIME)
-WAVEFORM_METRICS = [speech.si_sdr_db, speech.snr_db, speech.level_error_db]
+WAVEFORM_METRICS = [
+    speech.si_sdr_db,
+    speech.snr_db,
+    speech.level_error_db,
+    speech.amplitude_error_db,
+]
 RATED_METRICS = [speech.pesq_wb, speech.pesq_nb, speech.stoi, speech.estoi]
 EVERY_METRIC = WAVEFORM_METRICS + [
     lambda estimate, reference, score=score: score(estimate, reference, RATE)
@@ -59,6 +64,12 @@ def test_a_gain_shows_in_level_and_snr_but_not_in_si_sdr(gain):
 
 def test_orthogonal_noise_leaves_the_level_alone():
     assert value(speech.level_error_db(SINE + 5 * COSINE, SINE)) == pytest.approx(0, abs=1e-9)
+
+
+def test_the_amplitude_is_that_of_everything_at_any_level():
+    for level in (1.0, 1e-12, 1e200):
+        doubled = value(speech.amplitude_error_db(level * (SINE + COSINE), SINE))
+        assert doubled == pytest.approx(10 * math.log10(2) + 20 * math.log10(level), abs=1e-9)
 
 
 def test_an_added_offset_is_distortion_of_its_power():

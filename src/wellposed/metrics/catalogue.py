@@ -56,6 +56,10 @@ _ALL = (
         "0 is right; below 0 the speech in the estimate is too quiet",
     ),
     Metric(
+        "amplitude_error_db", "error of the amplitude", "dB", "none",
+        "0 is right; ratio of the RMS of everything, 0.42 dB are 5 %",
+    ),
+    Metric(
         "delay_samples", "delay", "samples", "none",
         "0 is right; by cross-correlation, to a tenth of a sample, at most 2000",
     ),

@@ -86,6 +86,20 @@ def level_error_db(estimate: Signal, reference: Signal) -> Score:
     return Score(float(20 * np.log10(gain) + 20 * np.log10(peaks)))
 
 
+def amplitude_error_db(estimate: Signal, reference: Signal) -> Score:
+    """Ratio of the RMS of the estimate to that of the reference [dB].
+
+    0 is right, 0.42 is 5 %. What is added counts like what is kept: of a codec whose waveform is
+    not that of the original this is the loudness, while `level_error_db` is how much of it is left.
+    """
+    reason = flaw(estimate, reference)
+    if reason:
+        return undefined(reason)
+    powers = [float(np.mean(np.square(_unit_peak(each)))) for each in (estimate, reference)]
+    peaks = np.abs(estimate).max().astype(np.float64) / np.abs(reference).max()
+    return Score(float(10 * np.log10(powers[0] / powers[1]) + 20 * np.log10(peaks)))
+
+
 def pesq_wb(estimate: Signal, reference: Signal, rate: int) -> Score:
     """PESQ wide band [MOS-LQO], ITU-T P.862.2, by the package pesq.
 

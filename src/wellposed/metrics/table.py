@@ -39,6 +39,7 @@ _WAVEFORM: dict[str, Callable[[Signal, Signal], Score]] = {
     "si_sdr_db": speech.si_sdr_db,
     "snr_db": speech.snr_db,
     "level_error_db": speech.level_error_db,
+    "amplitude_error_db": speech.amplitude_error_db,
     "delay_samples": alignment.delay_samples,
     "aligned_snr_db": alignment.aligned_snr_db,
     "aligned_si_sdr_db": alignment.aligned_si_sdr_db,

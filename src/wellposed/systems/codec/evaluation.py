@@ -229,7 +229,7 @@ def default_names() -> tuple[str, ...]:
     """Metrics of a codec; PESQ where its package is installed."""
     return (
         "pesq_wb", "stoi", "aligned_si_sdr_db", "aligned_snr_db", "delay_samples",
-        "mel_distance_db", "level_error_db",
+        "mel_distance_db", "level_error_db", "amplitude_error_db",
     )  # fmt: skip
 
 
