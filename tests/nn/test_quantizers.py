@@ -203,6 +203,19 @@ def test_entropy_of_even_use_is_the_nominal_one():
     assert float(stage.bits) == 0.0
 
 
+@pytest.mark.parametrize("kind", ["factorised", "ema"])
+def test_revived_codes_do_not_make_the_entropy_larger_than_there_are_codes(kind: str):
+    made = quantizer(kind).train()
+    stage = made.stages[0]
+    assert isinstance(stage, Stage)
+    with torch.no_grad():
+        stage.share.fill_(1e-6)
+        stage.share[1] = 1.0
+    run(made, latents().requires_grad_(), learning=True)
+    assert stage.share.sum() > 1.5
+    assert float(stage.bits) <= 5.0
+
+
 def test_codes_outside_their_book_are_refused():
     made = quantizer("factorised")
     with pytest.raises(ValueError, match="wanted 0 to 31"):

@@ -37,7 +37,8 @@ class Stage(nn.Module, ABC):
     learned: ClassVar[bool] = False
     """Whether the book follows a gradient."""
     share: Tensor
-    """Running share of every code among those sent, `(size,)`; sums to 1."""
+    """Running share of every code among those sent, `(size,)`; its sum falls back to 1 after codes
+    were revived with an even one."""
 
     def __init__(self, size: int) -> None:
         """Assume even use."""
@@ -88,7 +89,9 @@ class Stage(nn.Module, ABC):
     @property
     def bits(self) -> Tensor:
         """Entropy of the running share [bit per code]."""
-        return -torch.special.xlogy(self.share, self.share).sum() / torch.log(torch.tensor(2.0))
+        # Codes that were revived are given a share that nobody has lost.
+        share = self.share / self.share.sum()
+        return -torch.special.xlogy(share, share).sum() / torch.log(torch.tensor(2.0))
 
 
 def rows_of(x: Tensor, counted: Tensor) -> Tensor:
