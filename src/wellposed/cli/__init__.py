@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("wellposed.cli.look:report", "write the report page of a run"),
     "export": ("wellposed.cli.export:export", "copy a run's best weights to give them away"),
     "replay": ("wellposed.cli.replay:replay", "run a step again and look for the first culprit"),
+    "explain": ("wellposed.cli.explain:explain", "which change removes a finding? by replay"),
     "doctor": ("wellposed.cli.doctor:doctor", "say what logs of other runs show: doctor LOG..."),
     "data": (
         "wellposed.cli.look:data",

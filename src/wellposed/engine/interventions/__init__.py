@@ -1,4 +1,8 @@
-"""Interventions: small named objects that change one thing of a run, for a replay to try."""
+"""Interventions: small named objects that change one thing of a run, for a replay to try.
+
+`intervention` says what one may change; the files beside it hold the kinds; `registry` finds them
+by name; `altered` is a system under some of them.
+"""
 
 from wellposed.engine.interventions.intervention import (
     Changes,

@@ -5,7 +5,7 @@ worker process, a person and a file of results speak of the same. It changes one
 value, an attribute of the system, or what one of the methods here is asked for.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -72,9 +72,17 @@ class Intervention:
     def ready(self, run: "Run") -> None:
         """Change a run that is built and restored, before its first step."""
 
-    def scenes(self, step: int, numbers: Sequence[int]) -> Sequence[int]:
-        """Numbers of the scenes of batch `step`, where the run has `numbers`."""
-        return numbers
+    def batch(self, step: int) -> int:
+        """Number of the batch that step `step` takes."""
+        return step
+
+    def scene(self, number: int) -> int:
+        """Number of the scene that is rendered in the place of scene `number`, in training."""
+        return number
+
+    def item(self, item: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """A rendered scene; `item` itself is shared and must not be changed."""
+        return item
 
     def terms(self, terms: dict[str, Tensor]) -> dict[str, Tensor]:
         """Unweighted terms `(batch,)` of a player."""

@@ -1,0 +1,97 @@
+"""`wellposed explain`: which change of a run removes its symptom, by replay."""
+
+import json
+import re
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from wellposed.engine.explain.explaining import Explaining
+from wellposed.engine.explain.ofrun import case_of, chosen, name_of, read_findings, write
+from wellposed.engine.explain.suspects import suspected
+from wellposed.engine.explain.telling import lines
+from wellposed.engine.explain.workers import doing
+from wellposed.engine.launch import system_name
+from wellposed.engine.recipe import load
+from wellposed.engine.storage.runfolder import RunFolder
+from wellposed.errors import RecipeError, RunError
+from wellposed.systems import system_type
+
+UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
+
+
+@dataclass
+class Explain:
+    """Replay a run with one thing changed at a time, and say what removes a finding.
+
+    With --stories: explain every story of a known cause instead, and say whether it was right.
+    """
+
+    run: tyro.conf.Positional[Path | None] = None
+    """Folder of the run."""
+    finding: str | None = None
+    """Code, or CODE@STEP; without it the gravest finding."""
+    suspects: tuple[str, ...] = ()
+    """Names of interventions to try; without them all that can bear on the finding."""
+    budget: str = "10min"
+    """Time for all replays: 90s, 10min, 1h. What is undecided then stays so."""
+    workers: int = 2
+    """Processes side by side; 0 works in this one."""
+    json: bool = False
+    """Print the explanation as JSON instead of text."""
+    stories: bool = False
+    """Judge the explanations themselves: run the stories."""
+    only: tuple[str, ...] = ()
+    """Names of stories; without it all."""
+    seeds: int = 1
+    """Seeds of each story."""
+    quiet: bool = False
+    """Say nothing of single replays."""
+
+
+def explain(arguments: list[str]) -> int:
+    """Explain a run, or judge the stories; 1 if nothing was convicted, or a story went wrong."""
+    options = tyro.cli(Explain, prog="wellposed explain", args=arguments)
+    budget_s = seconds(options.budget)
+    if options.workers < 0:
+        raise RecipeError(f"--workers {options.workers}: wanted 0 or more processes.")
+    if options.stories:
+        from wellposed.cli.explain_stories import judge
+
+        return judge(options.only, options.seeds, budget_s, options.workers, as_json=options.json)
+    if options.run is None:
+        raise RecipeError("wanted the folder of a run, or --stories: wellposed explain RUN.")
+    folder = RunFolder.open(options.run)
+    kind = system_type(system_name(folder.recipe))
+    finding = chosen(read_findings(folder), options.finding)
+    case = case_of(kind, folder, finding)
+    if case.start >= case.symptom.steps:
+        raise RunError(f"{options.run}: no step lies between step {case.start} and the finding.")
+    system = kind(load(kind.recipe_type, folder.recipe))
+    names = options.suspects or tuple(
+        each.name for each in suspected(system, case.symptom, finding.step, case.start)
+    )
+    end = time.monotonic() + budget_s
+    with doing(options.workers, lambda: time.monotonic() < end) as does:
+        reasoning = Explaining(case, does, budget_s, options.workers)
+        if not (options.quiet or options.json):
+            reasoning.say = lambda line: print(f"  {line}", file=sys.stderr, flush=True)
+        told = reasoning.explain(name_of(finding), finding.title, names)
+    file = write(told, options.run)
+    if options.json:
+        print(json.dumps(told.to_json(), indent=1, allow_nan=False))
+    else:
+        print("\n".join(lines(told)))
+        print(f"\nwritten to {file}")
+    return 0 if told.convicted else 1
+
+
+def seconds(text: str) -> float:
+    """Read a time such as 90s, 10min or 1h. Raises RecipeError: it is none."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|min|h)", text.strip())
+    if found is None or float(found[1]) == 0:
+        raise RecipeError(f"--budget {text}: wanted a time above 0 such as 90s, 10min or 1h.")
+    return float(found[1]) * UNITS[found[2]]
