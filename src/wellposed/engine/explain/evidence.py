@@ -29,7 +29,7 @@ REMOVES = 0.5
 EXPECTED = 0.95
 """Rate that the first bets are on: controls show the symptom, treated ones do not, one in twenty
 aside. Any value is valid; those near 1 win most where a cause is clear."""
-PRIOR = 2.0
+PRIOR = 4.0
 """Pairs that this guess counts for, beside those that were seen."""
 
 

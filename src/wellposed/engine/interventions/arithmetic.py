@@ -16,7 +16,12 @@ from wellposed.engine.recipe import Recipe
 if TYPE_CHECKING:
     from wellposed.engine.run import Run
 
-WIDE = {torch.float32: torch.float64, torch.complex64: torch.complex128}
+WIDE = {
+    torch.float16: torch.float64,
+    torch.bfloat16: torch.float64,
+    torch.float32: torch.float64,
+    torch.complex64: torch.complex128,
+}
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ class Float64(Intervention):
 
 
 class _Widened(TorchFunctionMode):
-    """Calls that make or take float32 make or take float64."""
+    """Calls that make or take a narrower float make or take float64."""
 
     def __torch_function__(
         self,
@@ -73,7 +78,7 @@ class _Widened(TorchFunctionMode):
     ) -> Any:
         """Call with wide types."""
         given = {key: WIDE.get(v, v) if key == "dtype" else v for key, v in (kwargs or {}).items()}
-        if func is Tensor.float:
+        if func in (Tensor.float, Tensor.half, Tensor.bfloat16):
             return args[0].double()
         if func is torch.from_numpy:
             made = func(*args, **given)

@@ -1,0 +1,94 @@
+"""`wellposed explain` on the command line: a run, its errors, and the stories' table."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from wellposed.cli import main
+from wellposed.cli.explain import seconds
+from wellposed.engine.launch import start
+from wellposed.errors import RecipeError
+from wellposed.faults.stories import all_stories
+from wellposed.systems import SYSTEMS
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
+from explained import Broken, small
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    """A run whose term breaks at step 3."""
+    return start(Broken, small(), tmp_path_factory.mktemp("runs") / "broken", None)
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch) -> None:
+    """The broken toy under its name."""
+    monkeypatch.setitem(SYSTEMS, "toy", "explained:Broken")
+
+
+def test_a_run_is_explained_and_the_answer_written(run, capsys):
+    command = ["explain", str(run), "--workers", "0", "--suspects", "mend", "drop-term:square"]
+    assert main(command) == 0
+    out = capsys.readouterr().out
+    assert "convicted  mend" in out
+    assert "acquitted  drop-term:square" in out
+    (file,) = (run / "explain").glob("WP302-*.json")
+    told = json.loads(file.read_text())
+    assert told["verdicts"][0]["name"] == "mend"
+    assert told["reproduced"]
+    assert str(file) in out
+
+
+def test_nothing_convicted_is_a_failure_that_json_tells_too(run, capsys):
+    command = ["explain", str(run), "--workers", "0", "--json", "--suspects", "drop-term:square"]
+    assert main(command) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert [each["word"] for each in told["verdicts"]] == ["acquitted"]
+    assert "None of what was tried" in told["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "wanted the folder of a run"),
+        (["nowhere"], "is not a run"),
+        (["RUN", "--finding", "WP999"], "there is no such finding; there are WP302@3"),
+        (["RUN", "--budget", "soon"], "wanted a time above 0 such as 90s"),
+        (["RUN", "--workers", "-1"], "wanted 0 or more processes"),
+        (["RUN", "--workers", "0", "--suspects", "drop-trem:x"], "did you mean drop-term"),
+        (["--stories", "--only", "nothing"], "wanted 1 seed or more, of"),
+        (["--stories", "--seeds", "0"], "wanted 1 seed or more, of"),
+    ],
+)
+def test_what_cannot_be_explained_is_told(run, capsys, arguments, said):
+    given = [str(run) if each == "RUN" else each for each in arguments]
+    assert main(["explain", *given]) == 1
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("text", "wanted"), [("90s", 90), ("10min", 600), ("1.5 h", 5400)])
+def test_a_budget_is_a_time_with_a_unit(text, wanted):
+    assert seconds(text) == wanted
+
+
+@pytest.mark.parametrize("text", ["10", "0s", "-1min", "ten minutes"])
+def test_other_budgets_are_refused(text):
+    with pytest.raises(RecipeError, match="--budget"):
+        seconds(text)
+
+
+def test_every_story_says_what_it_is_and_names_interventions_that_exist():
+    from wellposed.engine.interventions.registry import named
+
+    assert {"state-explosion", "level-of-waveforms-alone", "gradient-once-a-stage"} <= set(
+        all_stories()
+    )
+    for name, story in all_stories().items():
+        system = story.system(story.recipe())
+        assert len(story.about()) > 20, name
+        assert story.innocent, name
+        for each in (*story.causes, *story.innocent):
+            assert not named(each, system).refusal(system, 0), (name, each)
