@@ -45,15 +45,13 @@ class Pulled(Toy):
 
 def small(**changes: Any) -> ToyRecipe:
     """A run of a few quick steps."""
-    return recipe(
-        **{
-            "training": {"steps": STEPS, "log_every": 2, "checkpoint_every": 2},
-            "validation": {"every": 100},
-            "optimizer": {"learning_rate": 0.1},
-            "schedule": {"warmup_steps": 0},
-            **changes,
-        }
-    )
+    sections: dict[str, Any] = {
+        "training": {"steps": STEPS, "log_every": 2, "checkpoint_every": 2},
+        "validation": {"every": 100},
+        "optimizer": {"learning_rate": 0.1},
+        "schedule": {"warmup_steps": 0},
+    }
+    return recipe(Toy, **{**sections, **changes})
 
 
 def case(**changes: Any) -> Case:

@@ -56,7 +56,7 @@ class Explaining:
 
     def explain(self, finding: str, title: str, names: Sequence[str]) -> Explanation:
         """Try the interventions of these names. Raises RecipeError: one does not exist."""
-        self._began, self._replays = time.monotonic(), 0
+        self._began, self._replays, self._processor_s = time.monotonic(), 0, 0.0
         kind = self.case.kind()
         recipe = parse(kind.recipe_type, yaml.safe_load(self.case.recipe), "recipe")
         system = kind(recipe)
@@ -78,6 +78,7 @@ class Explaining:
         for outcome in self.doing(jobs):
             found[outcome.key] = outcome
             self._replays += 1
+            self._processor_s += outcome.processor_s
             told = outcome.refused or ("shows it" if outcome.shown else "does not show it")
             self.say(f"{outcome.key}: {told} ({outcome.step} steps, {outcome.seconds:.1f} s)")
         return found
@@ -166,6 +167,7 @@ class Explaining:
             untested=_untested(system, randomness, verdicts),
             replays=self._replays,
             seconds=time.monotonic() - self._began,
+            processor_s=self._processor_s,
             budget_s=self.budget_s,
             workers=self.workers,
             level=LEVEL,

@@ -69,6 +69,8 @@ class Outcome:
     findings: tuple[tuple[str, str], ...] = ()
     """Code and severity of all findings of the replay, in their order."""
     seconds: float = 0.0
+    processor_s: float = 0.0
+    """Time on the processor, which other work on the machine does not lengthen."""
     ended: str = ""
     """Why the replay ended early, if not because the symptom was there."""
     refused: str = ""

@@ -40,7 +40,7 @@ RANKS = list(Severity)
 
 def replay(job: Job) -> Outcome:
     """Do a job here. What an intervention cannot be tried on is told in `refused`."""
-    case, began = job.case, time.monotonic()
+    case, began = job.case, (time.monotonic(), time.process_time())
     kind = case.kind()
     recipe = parse(kind.recipe_type, yaml.safe_load(case.recipe), "recipe")
     plain = kind(recipe)
@@ -96,7 +96,7 @@ def _run(
     done: Sequence[Intervention],
     last: int,
     path: Path,
-    began: float,
+    began: tuple[float, float],
 ) -> Outcome:
     case = job.case
     watcher = Watcher(RunFolder(path), system.recipe, case.symptom, case.history)
@@ -122,7 +122,8 @@ def _run(
         step=run.moving.step,
         figure=value if value is not None and math.isfinite(value) else None,
         findings=tuple(watcher.found),
-        seconds=time.monotonic() - began,
+        seconds=time.monotonic() - began[0],
+        processor_s=time.process_time() - began[1],
         ended=ended,
         differs=watcher.differs,
         compared=watcher.compared,

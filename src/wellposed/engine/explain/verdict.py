@@ -82,6 +82,8 @@ class Explanation:
     """What no replay could tell, each in a sentence."""
     replays: int
     seconds: float
+    processor_s: float
+    """Time on all processors, which other work on the machine does not lengthen."""
     budget_s: float
     workers: int
     level: float

@@ -66,7 +66,7 @@ def judged(story: type[Story], seed: int, budget_s: float, workers: int) -> Judg
 
 COLUMNS = (
     f"{'story':<26}{'seed':>4}{'convicted':>11}{'acquitted':>11}{'shown':>7}{'replays':>9}"
-    f"{'seconds':>9}  verdict"
+    f"{'seconds':>9}{'of CPU':>8}  verdict"
 )
 
 
@@ -84,7 +84,7 @@ def line(each: Judged) -> str:
     verdict = "right" if each.right else f"wrong: {', '.join(wrong)}"
     return (
         f"{each.story:<26}{each.seed:>4}{guilty:>11}{clear:>11}{shown:>7}{told.replays:>9}"
-        f"{told.seconds:>9.0f}  {verdict}"
+        f"{told.seconds:>9.0f}{told.processor_s:>8.0f}  {verdict}"
     )
 
 
