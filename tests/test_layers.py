@@ -36,9 +36,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__main__": {"cli"},
 }
 GUARD_NEEDS = {"torch"} | sys.stdlib_module_names
-# What guard/adapters/ may import besides, and only inside a function: one framework under its two
-# names. An accelerator of Accelerate is handed over as it is, so that needs no import.
-ADAPTED = {"lightning", "pytorch_lightning"}
+# What guard/adapters/ may import besides, and only inside a function: a framework under its two
+# names, and a tracker. An accelerator of Accelerate is handed over as it is, and TensorBoard comes
+# through torch.utils, so these need no line.
+ADAPTED = {"lightning", "pytorch_lightning", "wandb"}
 DRAWERS = {"utils", "util", "helpers", "helper", "common", "core", "misc"}
 
 

@@ -48,14 +48,16 @@ class Browser:
         self._session = session["sessionId"]
         for domain in ("Page", "Network", "Runtime", "Log"):
             self.ask(f"{domain}.enable")
+        self.ask("Page.setLifecycleEventsEnabled", enabled=True)
 
     _session: str | None = None
 
-    def ask(self, method: str, **params: Any) -> dict[str, Any]:
+    def ask(self, method: str, session: str | None = None, **params: Any) -> dict[str, Any]:
+        """Ask the page, or a frame in a process of its own by its session."""
         self._number += 1
         message = {"id": self._number, "method": method, "params": params}
-        if self._session:
-            message["sessionId"] = self._session
+        if session := session or self._session:
+            message["sessionId"] = session
         os.write(self._to, json.dumps(message).encode() + b"\0")
         while True:
             answer = self._receive()
@@ -69,8 +71,9 @@ class Browser:
 
     def visit(self, address: str) -> None:
         self.events.clear()
-        self.ask("Page.navigate", url=address)
-        while not any(event["method"] == "Page.loadEventFired" for event in self.events):
+        loader = self.ask("Page.navigate", url=address)["loaderId"]
+        # Of this page, not of the one before that was still loading.
+        while not any(_has_loaded(event, loader) for event in self.events):
             self.events.append(self._receive())
 
     def evaluate(self, expression: str) -> Any:
@@ -102,3 +105,12 @@ class Browser:
             self._rest += part
         message, self._rest = self._rest.split(b"\0", 1)
         return json.loads(message)
+
+
+def _has_loaded(event: dict[str, Any], loader: str) -> bool:
+    about = event.get("params", {})
+    return (
+        event["method"] == "Page.lifecycleEvent"
+        and about["name"] == "load"
+        and about["loaderId"] == loader
+    )

@@ -160,11 +160,18 @@ def test_a_run_that_is_a_link_to_elsewhere_does_not_exist(server: RunServer) -> 
     assert "linked" not in ask(server, "/")[2]
 
 
-@pytest.mark.parametrize("name", ["recipe.yaml", "audit.json", "examples/01-tone/noisy.flac"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("recipe.yaml", "audit.json", "examples/01-tone/noisy.flac", "examples/01-tone/deep"),
+        *("explain", "test/scores.csv", "evaluation/rates.json"),
+    ],
+)
 def test_a_run_with_a_link_that_leads_out_is_listed_but_not_read(
     server: RunServer, name: str
 ) -> None:
     path = server.root / "run-7" / name
+    path.parent.mkdir(exist_ok=True)
     path.unlink(missing_ok=True)
     path.symlink_to(server.root.parent / "secret.txt")
     if name == "recipe.yaml":
@@ -182,6 +189,8 @@ def test_a_link_within_the_folder_and_weights_elsewhere_are_no_harm(server: RunS
     run = server.root / "run-7"
     (run / "notes").symlink_to(server.root / "deep")
     (run / "best").symlink_to("/usr/share")
+    (run / "wandb").mkdir()
+    (run / "wandb" / "debug.log").symlink_to("/var/log")
     assert ask(server, "/run/run-7/")[0] == 200
 
 

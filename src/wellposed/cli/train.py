@@ -17,7 +17,7 @@ from wellposed.engine.system import System
 from wellposed.systems import system_type
 
 FLAGS = """Flags of the recipe. Beside them: --run DIR, --size NAME (`wellposed show SYSTEM`),
---data DIR, --steps N, --until N to stop early, --no-audit and --audit-anyway; see
+--data DIR, --steps N, --until N to stop early, --no-audit, --audit-anyway and --log-to; see
 `wellposed train --help`."""
 
 
@@ -33,13 +33,15 @@ class Train(Wanted):
     """Ask first whether the problem is well posed; less than a minute."""
     audit_anyway: bool = False
     """Go on where the audit has a FAIL."""
+    log_to: tuple[str, ...] = ()
+    """Trackers that get history and findings too: tensorboard, wandb, or both."""
 
 
 def train(arguments: list[str]) -> int:
     """Train a system from defaults, a file and flags; later ones win."""
     head, kind, recipe = read_arguments(Train, "wellposed train", FLAGS, arguments)
     asked = partial(ask, anyway=head.audit_anyway) if head.audit else None
-    finish(start(kind, recipe, head.run, head.until, audit=asked))
+    finish(start(kind, recipe, head.run, head.until, audit=asked, log_to=head.log_to))
     return 0
 
 
@@ -71,6 +73,8 @@ class Resume:
     """Start with fresh moments, as after a change of objective."""
     set: Annotated[dict[str, str], tyro.conf.arg(metavar="KEY VALUE")] = field(default_factory=dict)
     """Other keys that may change, such as training.device cuda."""
+    log_to: tuple[str, ...] = ()
+    """Trackers that get history and findings too: tensorboard, wandb, or both."""
 
 
 def resume(arguments: list[str]) -> int:
@@ -82,7 +86,12 @@ def resume(arguments: list[str]) -> int:
     kind = system_type(system_name(RunFolder.open(options.run).recipe))
     finish(
         resume_run(
-            kind, options.run, changes, options.until, reset_optimizer=options.reset_optimizer
+            kind,
+            options.run,
+            changes,
+            options.until,
+            reset_optimizer=options.reset_optimizer,
+            log_to=options.log_to,
         )
     )
     return 0

@@ -1,7 +1,7 @@
 """What a run says and writes down: history, findings, log and terminal, by the leading rank."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -11,14 +11,21 @@ from wellposed.engine.state import Moving
 from wellposed.engine.storage.history import History
 from wellposed.engine.storage.runfolder import RunFolder
 from wellposed.engine.telling.terminal import Terminal
+from wellposed.engine.telling.tracking import open_trackers
 
 
 class Journal:
     """Collects values between two lines, and knows every place they are written to."""
 
-    def __init__(self, folder: RunFolder, recipe: Recipe, leads: bool) -> None:
-        """Open the places; a rank that does not lead stays silent."""
+    def __init__(
+        self, folder: RunFolder, recipe: Recipe, leads: bool, log_to: Sequence[str] = ()
+    ) -> None:
+        """Open the places; a rank that does not lead stays silent.
+
+        `log_to` names trackers that get the same rows and findings.
+        """
         self._leads = leads
+        self._trackers = open_trackers(log_to, folder, recipe) if leads else []
         self._select = recipe.validation.select
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
@@ -48,6 +55,7 @@ class Journal:
         self._history.append(
             {"kind": "train", "step": moving.step, "time_s": moving.seconds, "values": values}
         )
+        self._track(moving.step, {f"train/{name}": value for name, value in values.items()})
         self._terminal.progress(moving.step, moving.seconds, values, moving.guard.word())
 
     def validation(
@@ -66,6 +74,7 @@ class Journal:
                 "best": best,
             }
         )
+        self._track(moving.step, {f"valid/{k}": entry["mean"] for k, entry in table.items()})
         # Scores of the untreated input never change; they are for the history and the report.
         own = {name: entry for name, entry in table.items() if not name.startswith("noisy/")}
         self._terminal.validation(moving.step, moving.seconds, own, self._select, best)
@@ -83,6 +92,8 @@ class Journal:
                 "message": message,
             }
         )
+        for tracker in self._trackers:
+            tracker.text(moving.step, f"events/{name}", message or name)
         self._terminal.message(f"step {moving.step} {name}: {message}", moving.seconds)
 
     def findings(self, moving: Moving) -> None:
@@ -92,6 +103,8 @@ class Journal:
         for finding in moving.guard.findings[self._told :]:
             self._findings.append(json.loads(finding.to_json()))
             self._terminal.message(finding.text(), moving.seconds)
+            for tracker in self._trackers:
+                tracker.finding(finding)
         self._told = len(moving.guard.findings)
 
     def state(self) -> dict[str, Any]:
@@ -107,6 +120,8 @@ class Journal:
         self._sums = dict(state["sums"]) if state else {}
         self._counts = dict(state["counts"]) if state else {}
         self._since, self._told = (moving.seconds, moving.step), len(moving.guard.findings)
+        for tracker in self._trackers:
+            tracker.rewind(moving.step)
         if self._leads:
             self._history.truncate_after(moving.step)
             # The guard's state holds all findings up to the checkpoint, whatever step they bear.
@@ -117,6 +132,12 @@ class Journal:
         return self
 
     def __exit__(self, *raised: object) -> None:
-        """End the live line and close the log, whatever happened."""
+        """End the live line and close the log and the trackers, whatever happened."""
         if self._leads:
             self._terminal.close()
+        for tracker in self._trackers:
+            tracker.close()
+
+    def _track(self, step: int, values: Mapping[str, float]) -> None:
+        for tracker in self._trackers:
+            tracker.numbers(step, values)

@@ -2,7 +2,7 @@
 
 import json
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from wellposed.engine.storage.atomic import explain, replacing
 from wellposed.engine.storage.history import read_history
 from wellposed.engine.storage.runfolder import RunFolder
 from wellposed.engine.system import System
+from wellposed.engine.telling.tracking import require_trackers
 from wellposed.engine.use import load_networks
 from wellposed.engine.validation import direction, scenes_hash
 from wellposed.errors import RecipeError, RunError, WellposedError
@@ -51,14 +52,17 @@ def start(
     *,
     audit: Examiner | None = None,
     watch: Watch | None = None,
+    log_to: Sequence[str] = (),
 ) -> Path:
     """Train `recipe` in a new folder (named after system and time if `path` is None).
 
     What can be checked is checked before there is a folder; that is also when `audit` is asked.
-    `watch` sees the run before its first step. Raises RecipeError for a recipe that cannot be
+    `watch` sees the run before its first step. `log_to` names trackers that get the rows of the
+    history too. Raises RecipeError for a recipe that cannot be
     trained, RunError for a folder that cannot be used or an audit that refuses, and whatever the
     run raises; KeyboardInterrupt or SystemExit after a signal, when all is saved.
     """
+    require_trackers(log_to)
     system = _checked(kind, recipe)
     # Before the processes are joined: a guard that sees others would talk to them.
     said = _asked(audit, system, path) if audit is not None and leads() else _Said()
@@ -70,7 +74,7 @@ def start(
             if answers:
                 _write(folder.audit, answers + "\n")
             _write(folder.recipe, dump(recipe))
-        stop = _train(system, folder, world, until, partial(_begin, watch=watch))
+        stop = _train(system, folder, world, until, partial(_begin, watch=watch), log_to)
     stop.leave()
     return folder.path
 
@@ -83,6 +87,7 @@ def resume(
     *,
     reset_optimizer: bool = False,
     watch: Watch | None = None,
+    log_to: Sequence[str] = (),
 ) -> Path:
     """Go on from the newest undamaged checkpoint of a run, or from its start if it had none yet.
 
@@ -90,6 +95,7 @@ def resume(
     resume too. Raises RecipeError for others, for a recipe.yaml that was edited since the
     checkpoint was written, and for other data; else as `start`.
     """
+    require_trackers(log_to)
     folder = RunFolder.open(path)
     recipe = load(kind.recipe_type, folder.recipe)
     forbidden = [key for key in changes if key not in MAY_CHANGE]
@@ -102,7 +108,7 @@ def resume(
     with joined(recipe.training.device) as world:
         system = _checked(kind, recipe)
         go_on = partial(_go_on, reset_optimizer=reset_optimizer, watch=watch)
-        stop = _train(system, folder, world, until, go_on)
+        stop = _train(system, folder, world, until, go_on, log_to)
     stop.leave()
     return path
 
@@ -168,12 +174,13 @@ def _train(
     world: World,
     until: int | None,
     begin: Callable[[Run], None],
+    log_to: Sequence[str] = (),
 ) -> StopRequest:
     """Run to the end or to a stop, between `begin` and the examples; the folder is locked."""
     with (
         folder.locked(world.rank),
         stop_on_signal() as stop,
-        Journal(folder, system.recipe, world.leads) as journal,
+        Journal(folder, system.recipe, world.leads, log_to) as journal,
     ):
         run = Run(system, folder, world, journal)
         begin(run)

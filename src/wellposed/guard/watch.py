@@ -18,8 +18,10 @@ from .examiner import Examiner
 from .findings import Finding, Severity
 from .finite import FLAGS, Term, bad_gradients, measure
 from .instruments import Watched
+from .listening import Listener
 from .locate import Location, Replay, locate
 from .networks import Watchlist, as_models, as_optimizers, plain_module
+from .notebook import html_of
 from .plan import Plan
 from .recall import Recall
 from .recorder import FlightRecorder
@@ -37,6 +39,7 @@ class Guard(Examined):
     scale above 1 are then its business, counted in `overflows`. `remember=False` lets go of the
     networks' inputs at once; a replay then needs `step(..., replay=...)`. `plan` is what the
     run intends; every `look_every` steps the guard looks at more than the row of a step.
+    `listeners` are told of rows and findings, on the first process.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Guard(Examined):
         remember: bool = True,
         plan: Plan | None = None,
         look_every: int = 64,
+        listeners: Sequence[Listener] = (),
     ) -> None:
         for name, value in (("read_every", read_every), ("look_every", look_every)):
             if value < 1:
@@ -63,6 +67,7 @@ class Guard(Examined):
         self._watched = Watchlist(self.models, as_optimizers(optimizers))
         self._recorder = recorder
         self._loss_scale = loss_scale
+        self._listeners = tuple(listeners)
         self._recall = Recall(self.models if veto else {}, remember)
         self._rows = Rows(1 if veto else read_every)
         self._streak = Streak()
@@ -129,6 +134,7 @@ class Guard(Examined):
         if not accepted:
             self._recall.buffers.restore()
         self._recall.forget()
+        self._pass_on(fresh)
         self._tell(self._examiner.rows(fresh))
         self._tell(self._examiner.visit(step, accepted))
         if not accepted:
@@ -149,11 +155,18 @@ class Guard(Examined):
     def report(self) -> str:
         """What was watched and found, for people (waits for the device)."""
         self.read()
+        return "\n".join([self._head(), *(finding.text() for finding in self.findings)])
+
+    def _repr_html_(self) -> str:
+        """The same where a notebook shows it."""
+        self.read()
+        return html_of(self._head(), self.findings)
+
+    def _head(self) -> str:
         refused = f", {self.refused_total} refused" if self._veto else ""
         overflows = f", {self.overflows} overflows left to the scaler" if self.overflows else ""
         found = f"{len(self.findings)} finding{'s' * (len(self.findings) != 1)}"
-        head = f"guard: {self.steps} steps watched{refused}{overflows}, {found}"
-        return "\n".join([head, *(finding.text() for finding in self.findings)])
+        return f"guard: {self.steps} steps watched{refused}{overflows}, {found}"
 
     def release(self) -> None:
         """Take every hook off the networks and optimizers; the report and the findings stay."""
@@ -199,6 +212,7 @@ class Guard(Examined):
     def _judge_late(self, rows: Sequence[Row]) -> None:
         if self._veto:
             return
+        self._pass_on(rows)
         for row in rows:
             accepted = row.healthy or (row.terms_finite and self._is_overflow())
             if self._streak.judge(row.step, not accepted):
@@ -250,6 +264,12 @@ class Guard(Examined):
         elif self._recorder is not None and finding.severity is not Severity.INFO:
             finding = with_evidence(finding, **self._recorder.note(finding, rows))
         self.findings.append(finding)
+        for listener in self._listeners if ranks.rank() == 0 else ():
+            listener.finding(finding)
+
+    def _pass_on(self, rows: Sequence[Row]) -> None:
+        for listener in self._listeners if rows and ranks.rank() == 0 else ():
+            listener.rows(rows)
 
 
 def _clear(parameters: Iterable[Tensor]) -> None:

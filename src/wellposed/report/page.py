@@ -61,8 +61,8 @@ def render(run: Path, frame: Frame | None = None) -> str:
     return render_facts(read_facts(run), frame or Frame())
 
 
-def render_facts(facts: RunFacts, frame: Frame) -> str:
-    """The page of a run that was read already."""
+def render_facts(facts: RunFacts, frame: Frame, most_bytes: int = LARGEST_PAGE) -> str:
+    """The page of a run that was read already; examples that make it larger are left out."""
     run = facts.folder
     name = run.resolve().name
     script = part("page.js") + frame.script
@@ -82,10 +82,10 @@ def render_facts(facts: RunFacts, frame: Frame) -> str:
         "recipe": recipe_section(facts),
         "footer": "Made by wellposed from this run folder alone; the page loads nothing else.",
     }
-    slots["rates"] = rates_section(run, LARGEST_PAGE // 2)
+    slots["rates"] = rates_section(run, most_bytes // 2)
     slots["rates_link"] = '<a href="#rates">Bitrates</a>' if slots["rates"] else ""
     used = sum(len(part.encode()) for part in slots.values())
-    slots["examples"] = examples_section(facts.examples, LARGEST_PAGE - _SPARE - used)
+    slots["examples"] = examples_section(facts.examples, most_bytes - _SPARE - used)
     return Template(part("page.html")).substitute(slots)
 
 

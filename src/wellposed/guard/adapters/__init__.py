@@ -1,4 +1,4 @@
-"""The guard in the loops of others: `loop` (plain PyTorch, Accelerate) and `lightning`.
+"""The guard in the loops of others, `loop` (plain PyTorch, Accelerate) and `lightning`; `trackers`.
 
 Nothing is imported here, so that each framework is loaded only by whoever uses it.
 """

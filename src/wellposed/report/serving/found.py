@@ -15,8 +15,12 @@ from wellposed.engine.storage.runfolder import RunFolder
 
 DEEPEST = 3
 """Folders between the one served and a run: sets of runs, such as a search, are one or two deep."""
-UNREAD = ("checkpoints", "best", "alarms")
-"""Parts of a run that no page shows: weights may lie elsewhere."""
+READ = (
+    *("recipe.yaml", "history.jsonl", "findings.jsonl", "audit.json", "environment.json"),
+    *(".lock-0", "explain", "explain/*.json", "examples", "examples/**/*"),
+    *("evaluation", "evaluation/**/*", "*/scores.csv"),
+)
+"""What pages read of a run. Weights, checkpoints and what trackers write may lie elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +61,9 @@ def _folders(root: Path, depth: int) -> Iterator[Path]:
 
 def _leads_out(run: Path, root: Path) -> str:
     """The first thing that a page would read and that lies outside of `root`."""
-    for base, folders, files in os.walk(run):
-        if Path(base) == run:
-            folders[:] = [name for name in folders if name not in UNREAD]
-        for name in (*folders, *files):
-            path = Path(base) / name
-            if path.is_symlink() and not path.resolve().is_relative_to(root):
+    for pattern in READ:
+        for path in run.glob(pattern):
+            if not path.resolve().is_relative_to(root):
                 return f"{path.relative_to(run)} is a link that leads out of the folder"
     return ""
 
