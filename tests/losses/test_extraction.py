@@ -47,10 +47,31 @@ def test_the_gain_is_that_of_the_reference_and_not_a_ratio_of_levels():
     assert_close(squared_log_gain(estimate, SPEECH), torch.full_like(levels, math.log(gain) ** 2))
 
 
-@pytest.mark.parametrize("gain", [0.01, 0.0, -1.0])
-def test_a_lost_or_inverted_target_is_left_alone_by_the_anchor(gain):
-    estimate = (gain * SPEECH).requires_grad_()
-    values = squared_log_gain(estimate, SPEECH)
+def slope_at(gain: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Values, and their slopes over the gain."""
+    scale = torch.full((len(SPEECH), 1), gain, requires_grad=True)
+    values = squared_log_gain(scale * SPEECH, SPEECH)
     values.sum().backward()
-    assert_close(values, torch.full_like(values, math.log(0.05) ** 2))
-    assert not estimate.grad.any()
+    assert scale.grad is not None
+    return values.detach(), scale.grad[:, 0]
+
+
+@pytest.mark.parametrize("gain", [0.01, 0.05, 0.3, 0.499])
+def test_a_target_that_is_nearly_lost_pulls_no_harder_than_one_at_half_its_level(gain):
+    values, slope = slope_at(gain)
+    assert_close(slope, torch.full_like(slope, 2 * math.log(0.5) / 0.5))
+    assert (values > math.log(0.5) ** 2).all()
+    assert (values < math.log(gain) ** 2).all()
+
+
+def test_the_anchor_is_smooth_where_its_tangent_begins():
+    (below, down), (above, up) = slope_at(0.5 - 1e-4), slope_at(0.5 + 1e-4)
+    assert_close(below, above, rtol=0, atol=1e-3)
+    assert_close(down, up, rtol=1e-3, atol=0)
+
+
+def test_an_inverted_target_is_left_alone_by_the_anchor():
+    values, slope = slope_at(-1.0)
+    nothing, _ = slope_at(0.0)
+    assert_close(values, nothing)
+    assert not slope.any()

@@ -1,5 +1,7 @@
 """Losses of extraction: (estimate, reference), each `(batch, time)`, to one value per example."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -23,18 +25,21 @@ def soft_error_db(
     return 10 * torch.log10(1 + (estimate - reference).square().mean(-1) / power)
 
 
-def squared_log_gain(estimate: Tensor, reference: Tensor, least: float = 0.05) -> Tensor:
+def squared_log_gain(estimate: Tensor, reference: Tensor, least: float = 0.5) -> Tensor:
     """Square of the natural logarithm of the reference's gain inside the estimate.
 
     The gain is the projection `<e, s> / <s, s>`, so that an error that has nothing of the
-    reference does not count as level, as it does in a ratio of powers. Below `least` (-26 dB), and
-    where it is negative, the estimate is not the reference at a wrong level but something else:
-    there the value stays as it is, without a slope.
+    reference does not count as level, as it does in a ratio of powers. Below `least` it goes on as
+    its tangent: half of the amplitude is nearer to something else than to the reference at a wrong
+    level, and the logarithm's slope there, 120 at a gain of 0.05, would outweigh all other items.
+    A negative gain counts as none, without a slope.
     """
     estimate, reference = _wide(estimate), _wide(reference)
     own = reference.square().sum(-1)
-    gain = (estimate * reference).sum(-1) / (own + FLOOR)
-    return gain.clamp(min=least).log().square()
+    gain = ((estimate * reference).sum(-1) / (own + FLOOR)).clamp(min=0.0)
+    edge = math.log(least)
+    tangent = edge**2 + 2 * edge / least * (gain - least)
+    return torch.where(gain < least, tangent, gain.clamp(min=least).log().square())
 
 
 def _wide(waveform: Tensor) -> Tensor:
