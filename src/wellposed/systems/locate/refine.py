@@ -29,6 +29,9 @@ DOUBTFUL = 4.0
 """Penalties that taking a source away may cost before the others are fitted anew."""
 
 
+SHORTLIST = 48
+"""Points of the map whose energy is computed as it is. With 1440 exact energies as many sources are
+found (F1 0.73 of 64 scenes), with the rough ones alone fewer (0.54)."""
 TOLERANCE = 1e-8
 """Share of the residual. With 256 complex numbers the likelihood then changes by 5e-6, as for an
 error of 0.2 % of the bound's deviation."""
@@ -146,8 +149,7 @@ class _Fitter:
         assert array.through is not None
         left = torch.stack([_left(*self._scene(n), state.places) for n, state in states.items()])
         back = (array.through.mH @ left)[..., 0].to(self.known.response.dtype)
-        score = (back.conj() @ self.known.response).abs().square() / self.known.energy[numbers]
-        gain, point = score.max(-1)
+        gain, point = self._best(array.through, back, numbers)
         made = {}
         for row, (number, state) in enumerate(states.items()):
             rest = max(state.residual - float(gain[row]), 1e-9 * state.residual)
@@ -158,6 +160,20 @@ class _Fitter:
                 added = Places(*(each[point[row]][None] for each in self.known.grid))
                 made[number] = _joined(state.places, added)
         return made
+
+    def _best(self, operators: Tensor, back: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        """Power that the best point of the map explains of `back` `(scenes, elements)`, and it.
+
+        The energies of the map are rough, and where they are too low a point looks too good: the
+        best by them are looked at again with their own.
+        """
+        response = self.known.response
+        seen = (back.conj() @ response).abs().square()
+        listed = (seen / self.known.energy[numbers]).topk(SHORTLIST).indices
+        atoms = response.mT[listed].mT
+        energy = (operators.to(response.dtype) @ atoms).abs().square().sum(-2)
+        gain, best = (seen.gather(1, listed) / energy).max(-1)
+        return gain, listed.gather(1, best[:, None])[:, 0]
 
     def thinned(self, states: dict[int, State]) -> dict[int, Places]:
         """Scenes with the source less that is missed least, where it may not be missed at all."""
