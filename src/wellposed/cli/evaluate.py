@@ -2,11 +2,13 @@
 
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 import torch
 import tyro
+import yaml
 
 from wellposed.errors import DataError
 from wellposed.metrics.catalogue import require_packages, speech_names
@@ -23,6 +25,9 @@ from wellposed.systems.enhance.use import Enhancer
 from wellposed.systems.extract.evaluation import evaluate as evaluate_extract
 from wellposed.systems.extract.loading import WEIGHTS as EXTRACTORS
 from wellposed.systems.extract.loading import load_network
+from wellposed.systems.locate.evaluation import evaluate as evaluate_locate
+from wellposed.systems.locate.loading import WEIGHTS as LOCATORS
+from wellposed.systems.locate.loading import load_network as load_locator
 
 NOISY = "noisy"
 """Stands for a model that does nothing."""
@@ -55,12 +60,17 @@ class Evaluate:
     opus: bool = True
     """Of a codec: score Opus beside it, where opusenc and opusdec are installed."""
 
+    set: Annotated[dict[str, str], tyro.conf.arg(metavar="KEY VALUE")] = field(default_factory=dict)
+    """Of a locator: other scenes than those of its recipe, such as scenes.path-loss "[0, 0]"."""
+
 
 def evaluate(arguments: list[str]) -> int:
     """Score, write the files, print the table with what was undefined and why."""
     options = tyro.cli(Evaluate, prog="wellposed evaluate", args=arguments)
     if options.model != NOISY and EXTRACTORS.holds(options.model):
         return _evaluate_extract(options)
+    if options.model != NOISY and LOCATORS.holds(options.model):
+        return _evaluate_locate(options)
     if options.model != NOISY and CODECS.holds(options.model):
         return _evaluate_codec(options)
     enhancer = None if options.model == NOISY else Enhancer.load(options.model)
@@ -97,6 +107,22 @@ def _evaluate_extract(options: Evaluate) -> int:
     if folder is not None:
         result.write(folder)
         print(f"written: {folder}/scores.csv summary.json summary.txt")
+    return 0
+
+
+def _evaluate_locate(options: Evaluate) -> int:
+    network, recipe = load_locator(LOCATORS.find(options.model), torch.device("cpu"))
+    result = evaluate_locate(
+        network,
+        recipe,
+        options.scenes,
+        changes={key: yaml.safe_load(value) for key, value in options.set.items()},
+        progress=lambda done, name: _progress(done, options.scenes, name),
+    )
+    print(result.text())
+    if options.out is not None:
+        result.write(options.out)
+        print(f"written: {options.out}/scores.json summary.txt")
     return 0
 
 

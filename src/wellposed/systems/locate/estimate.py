@@ -1,5 +1,7 @@
 """From what is heard to places: the network's start and the fit, batched; use and validation."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -31,6 +33,21 @@ def pursued(network: Locator, batch: Batch, recipe: Refinement) -> list[State]:
     none = torch.zeros(0, dtype=torch.float64)
     starts = [[Places(none, none, none)] for _ in given["heard"]]
     return refine(known, starts, network.cells, recipe, added=network.slots + 1)
+
+
+@torch.no_grad()
+def both(network: Locator, batch: Batch, recipe: Refinement) -> list[State]:
+    """From the network and from nothing; of each scene what the criterion prefers."""
+    pairs = zip(located(network, batch, recipe), pursued(network, batch, recipe), strict=True)
+    return [min(pair, key=lambda state: state.cost) for pair in pairs]
+
+
+STARTS: dict[str, Callable[[Locator, Batch, Refinement], list[State]]] = {
+    "network": located,
+    "both": both,
+    "pursuit": pursued,
+}
+"""What a fit can begin with, by name; others are compared with the last."""
 
 
 def known_of(features: Features, network: Locator, given: Batch) -> Known:

@@ -17,7 +17,7 @@ from wellposed.dsp.surface import condensed
 from wellposed.engine.system import Batch
 from wellposed.engine.use import open_device
 from wellposed.errors import DataError
-from wellposed.systems.locate.estimate import located, pursued
+from wellposed.systems.locate.estimate import STARTS
 from wellposed.systems.locate.found import Found
 from wellposed.systems.locate.loading import WEIGHTS, load_network
 from wellposed.systems.locate.model import Locator, Proposed
@@ -53,7 +53,7 @@ class Finder:
     ) -> list[Found]:
         """Locate the sources of every scene; shapes as in `snapshots.surface_data`.
 
-        `start` "network" or "pursuit": the fit from nothing. Raises DataError.
+        `start` "network", "pursuit" (from nothing) or "both". Raises DataError.
         """
         return self.find(
             surface_data(np.asarray(heard), np.asarray(channel), np.asarray(codes)), start
@@ -67,9 +67,9 @@ class Finder:
                 f"codes and channel of {data.codes.shape[-1]} elements; the surface of this model "
                 f"({self.name or 'a network'}) has {elements.outputs}"
             )
-        if start not in ("network", "pursuit"):
-            raise DataError(f"start {start!r}: network or pursuit wanted")
-        work = located if start == "network" else pursued
+        if start not in STARTS:
+            raise DataError(f"start {start!r}: one of {', '.join(STARTS)} wanted")
+        work = STARTS[start]
         found: list[Found] = []
         for first in range(0, len(data.heard), AT_ONCE):
             part = slice(first, first + AT_ONCE)

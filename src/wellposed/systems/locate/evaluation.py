@@ -1,0 +1,257 @@
+"""How good a locator is: errors beside their bound, hits, counts, calibration, by K and SNR.
+
+Every scene is located from every start by the same fit, so that starts are compared in pairs. Rows
+of errors are of scenes where every source was hit and none too many, and of sources whose bound
+lies at least three deviations within what counts as a hit: else the hit itself would cut off errors
+and the ratio would be too good. How many are left out is told.
+"""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from wellposed.engine.recipe import changed
+from wellposed.engine.system import Item
+from wellposed.errors import DataError
+from wellposed.intervals import mean_interval, paired_interval
+from wellposed.metrics.bounds.efficiency import efficiency
+from wellposed.metrics.detection import ANGLE_DEG, RANGE, Detection
+from wellposed.metrics.table import write_json
+from wellposed.systems.locate.calibration import squared_distances, within
+from wellposed.systems.locate.estimate import STARTS
+from wellposed.systems.locate.model import Locator
+from wellposed.systems.locate.recipe import LocateRecipe
+from wellposed.systems.locate.refine import State
+from wellposed.systems.locate.scoring import hits, score_state, squared_errors, truth_of
+from wellposed.systems.locate.system import LocateSystem
+
+AT_ONCE = 64
+LOW_DB, HIGH_DB = 5.0, 8.0
+"""Where threshold effects end for three sources, and where counting is asked for."""
+GATE = 3.0
+"""Deviations of the bound that must fit into what counts as a hit."""
+COORDINATES = (
+    ("azimuth deg", math.degrees(1)),
+    ("elevation deg", math.degrees(1)),
+    ("range m", 1.0),
+)
+
+
+@dataclass(frozen=True)
+class Located:
+    """One scene from one start."""
+
+    detection: Detection
+    row: Mapping[str, float | None]
+    squared: Tensor
+    """Squared errors `(3, sources)`"""
+    bound: Tensor
+    """`(3, sources)`"""
+    clean: bool
+    """Every source hit and none too many"""
+    distances: Tensor
+    """Squared errors of hits in units of the told covariance `(hits,)`"""
+
+
+@dataclass
+class Evaluation:
+    """All scenes from all starts."""
+
+    sources: list[int] = field(default_factory=list)
+    snr_db: list[float] = field(default_factory=list)
+    """Of each scene, as it came out"""
+    starts: dict[str, list[Located]] = field(default_factory=dict)
+    milliseconds: dict[str, float] = field(default_factory=dict)
+    """Processor time a scene"""
+    setting: str = ""
+
+    def chosen(self, orders: Sequence[int], low: float, high: float) -> list[int]:
+        """Scenes with so many sources at such ratios."""
+        return [
+            n
+            for n, (k, snr) in enumerate(zip(self.sources, self.snr_db, strict=True))
+            if k in orders and low <= snr < high
+        ]
+
+    def text(self) -> str:
+        """Tables for people."""
+        lines = [self.setting, *self._whole(), "", *self._errors(), "", *self._pairs()]
+        return "\n".join(lines)
+
+    def _whole(self) -> list[str]:
+        lines = ["start: F1 [95 %], precision, recall; count right, above 8 dB; OSPA; time a scene"]
+        for name, made in self.starts.items():
+            total = sum((each.detection for each in made), Detection(0, 0, 0))
+            loud = self.chosen(range(99), HIGH_DB, math.inf)
+            right = [each.row["count_right"] or 0.0 for each in made]
+            scores = mean_interval(
+                np.array([each.row["f1"] or 0.0 for each in made]), np.random.default_rng(0)
+            )
+            count = f"{np.mean(right):.3f}, " + (
+                f"{np.mean([right[n] for n in loud]):.3f} of {len(loud)}" if loud else "-"
+            )
+            ospa = np.mean([each.row["ospa"] or 0.0 for each in made])
+            lines.append(
+                f"{name}: F1 {total.f1:.3f} (mean of scenes {scores.mean:.3f} [{scores.low:.3f}, "
+                f"{scores.high:.3f}]), precision {total.precision:.3f}, recall {total.recall:.3f}; "
+                f"count {count}; OSPA {ospa:.3f}; {self.milliseconds[name]:.1f} ms"
+            )
+        return lines
+
+    def _errors(self) -> list[str]:
+        lines = ["errors beside the bound (RMSE, bound, ratio ± sd, median e²/CRB):"]
+        for name, made in self.starts.items():
+            for sources in sorted(set(self.sources)):
+                for low, high in ((-math.inf, LOW_DB), (LOW_DB, math.inf)):
+                    numbers = self.chosen((sources,), low, high)
+                    if numbers:
+                        lines += _rows(name, sources, low, [made[n] for n in numbers])
+        return lines
+
+    def _pairs(self) -> list[str]:
+        """Each start against the last, in pairs, where learning could help and everywhere."""
+        names = list(self.starts)
+        lines = [f"in pairs against {names[-1]}: mean difference of F1 of a scene [95 %]"]
+        groups = {
+            "all": self.chosen(range(99), -math.inf, math.inf),
+            "3 or more sources below 5 dB": self.chosen(range(3, 99), -math.inf, LOW_DB),
+            "3 or more sources above 5 dB": self.chosen(range(3, 99), LOW_DB, math.inf),
+            "1 or 2 sources below 5 dB": self.chosen((1, 2), -math.inf, LOW_DB),
+        }
+        for name in names[:-1]:
+            for what, numbers in groups.items():
+                if len(numbers) < 2:
+                    continue
+                one, other = (
+                    [self.starts[each][n].row["f1"] or 0.0 for n in numbers]
+                    for each in (name, names[-1])
+                )
+                gap = paired_interval(one, other, np.random.default_rng(0))
+                lines.append(
+                    f"{name}, {what}: {gap.mean:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}], "
+                    f"{len(numbers)} scenes"
+                )
+        return lines
+
+    def write(self, folder: Path) -> None:
+        """Write summary.txt and scores.json, a row for every scene and start."""
+        folder.mkdir(parents=True, exist_ok=True)
+        rows = {
+            name: [dict(each.row) | {"hits": each.detection.hits} for each in made]
+            for name, made in self.starts.items()
+        }
+        scenes = [
+            {"sources": k, "snr_db": s} for k, s in zip(self.sources, self.snr_db, strict=True)
+        ]
+        content = {"setting": self.setting, "scenes": scenes, "milliseconds": self.milliseconds}
+        write_json(folder / "scores.json", content | {"starts": rows})
+        (folder / "summary.txt").write_text(self.text() + "\n", encoding="utf-8")
+
+
+def _rows(name: str, sources: int, low: float, made: Sequence[Located]) -> list[str]:
+    """Lines of one number of sources at one half of the ratios."""
+    band = f"{sources} sources, {'below' if low == -math.inf else 'above'} {LOW_DB:g} dB"
+    clean = [each for each in made if each.clean]
+    lines = [f"{name}, {band}: all hit and none too many in {len(clean)} of {len(made)} scenes"]
+    if not clean:
+        return lines
+    squared = torch.cat([each.squared for each in clean], 1)
+    bound = torch.cat([each.bound for each in clean], 1)
+    gates = torch.tensor([math.radians(ANGLE_DEG), math.radians(ANGLE_DEG), RANGE]).double()
+    kept = (GATE * bound.sqrt() < gates[:, None]).all(0)
+    if not bool(kept.any()):
+        return [*lines, "  no source whose bound fits three times into what counts as a hit"]
+    for row, (title, unit) in enumerate(COORDINATES):
+        told = efficiency(squared[row, kept].sqrt() * unit, bound[row, kept] * unit**2)
+        normal = (squared[row, kept] / bound[row, kept]).mean().sqrt()
+        lines.append(f"  {title:<14} {told}; root mean e²/CRB {normal:.3f}")
+    distances = torch.cat([each.distances for each in clean])
+    inner, outer = (within(distances, share) for share in (0.68, 0.95))
+    lines.append(
+        f"  {int(kept.sum())} of {len(kept)} sources; told ellipsoids hold {inner} (68 %), "
+        f"{outer} (95 %)"
+    )
+    return lines
+
+
+def evaluate(
+    network: Locator,
+    recipe: LocateRecipe,
+    scenes: int,
+    *,
+    changes: Mapping[str, Any] | None = None,
+    starts: Sequence[str] = tuple(STARTS),
+    progress: Callable[[int, str], None] = lambda done, name: None,
+) -> Evaluation:
+    """Locate the first `scenes` test scenes of a recipe, with `changes` by dotted keys.
+
+    Raises DataError (fewer than two scenes, an unknown start), RecipeError (changes that are none).
+    """
+    if scenes < 2:
+        raise DataError(f"{scenes} scenes: at least two are wanted")
+    if unknown := [name for name in starts if name not in STARTS]:
+        raise DataError(f"starts {', '.join(unknown)}: {', '.join(STARTS)} wanted")
+    recipe = changed(recipe, dict(changes or {}), "--set")
+    system = LocateSystem(recipe)
+    made = Evaluation(setting=_setting(recipe, scenes))
+    spent = dict.fromkeys(starts, 0.0)
+    for first in range(0, scenes, AT_ONCE):
+        items = [system.item("test", n) for n in range(first, min(first + AT_ONCE, scenes))]
+        made.sources += [int(item["count"]) for item in items]
+        made.snr_db += [_snr_db(item) for item in items]
+        batch = system.collate(items)
+        for name in starts:
+            began = time.process_time()
+            states = STARTS[name](network, batch, recipe.refinement)
+            spent[name] += time.process_time() - began
+            made.starts.setdefault(name, []).extend(
+                _located(network, state, item) for state, item in zip(states, items, strict=True)
+            )
+            progress(first + len(items), name)
+    made.milliseconds = {name: 1000 * each / scenes for name, each in spent.items()}
+    return made
+
+
+def _located(network: Locator, state: State, item: Item) -> Located:
+    elements = network.surface.elements
+    found = hits(state, item)
+    squared, _, bound = squared_errors(state, item, elements)
+    clean = found.hits == found.there == found.found and bool(torch.isfinite(bound).all())
+    truth = truth_of(item)[0]
+    distances = squared_distances(elements, state, item, found, truth) if clean else None
+    none = torch.zeros(0, dtype=torch.float64)
+    return Located(
+        found,
+        score_state(state, item, elements),
+        squared,
+        bound,
+        clean,
+        none if distances is None else distances,
+    )
+
+
+def _snr_db(item: Item) -> float:
+    """Received power, noise taken off, over noise, of the codes that were sent [dB]."""
+    heard = torch.view_as_complex(item["heard"].double().contiguous())
+    sent = heard[heard.abs().sum(-1) > 0]
+    power = sent.abs().square().mean() / item["noise"].double() - 1
+    return float(10 * power.clamp(min=1e-2).log10())
+
+
+def _setting(recipe: LocateRecipe, scenes: int) -> str:
+    given = recipe.scenes
+    error = given.channel_error_db
+    told = "exact" if error is None else f"off by {error[0]:g} to {error[1]:g} dB"
+    return (
+        f"{scenes} test scenes: {given.sources[0]} to {given.sources[1]} sources, "
+        f"{given.snr_db[0]:g} to {given.snr_db[1]:g} dB, path loss {given.path_loss[0]:g} to "
+        f"{given.path_loss[1]:g}, {given.measurements[0]} to {given.measurements[1]} codes, "
+        f"H {told}; hit: {ANGLE_DEG:g} deg and {RANGE:g} m"
+    )
