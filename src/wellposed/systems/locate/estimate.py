@@ -84,7 +84,11 @@ def _spectral(network: Locator, covariance: Tensor, counts: Tensor) -> Tensor:
     """Points of the map `(batch, slots)` that are peaks of the leading subspaces."""
     projector = leading(covariance, counts)
     response = network.features.response
-    share = ((projector @ response) * response.conj()).sum(-2).real
+    # As many columns of a projector as its rank span the same space; products with those are few.
+    columns = torch.linalg.qr(projector @ response[:, :: response.shape[1] // network.slots]).Q
+    columns = columns[..., : network.slots]
+    kept = torch.arange(network.slots, device=counts.device) < counts[:, None]
+    share = ((columns * kept[:, None]).mH @ response).abs().square().sum(-2)
     cells = network.cells
     shape = (cells.columns, cells.rows, cells.curvatures)
     return peaks(share, shape, network.slots).index
