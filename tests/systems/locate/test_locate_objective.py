@@ -47,7 +47,14 @@ def ideal(made, batch) -> Proposed:
     waves = (rays.sum(-1) / rays.sum(-1).abs().square().sum(-1, keepdim=True).sqrt()).detach()
     none = torch.zeros(size[0], network.slots)
     return Proposed(
-        presence, offset, curvature, count, Places(none, none, none), none, hybrid(rays, waves, 0.0)
+        presence,
+        offset,
+        curvature,
+        count,
+        Places(none, none, none),
+        none,
+        hybrid(rays, waves, 0.0),
+        none,
     )
 
 

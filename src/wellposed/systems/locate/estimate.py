@@ -10,7 +10,6 @@ from wellposed.dsp.doa.peaks import peaks
 from wellposed.dsp.surface import condensed
 from wellposed.engine.system import Batch
 from wellposed.systems.locate.covariance import leading
-from wellposed.systems.locate.features import Features
 from wellposed.systems.locate.model import Locator, Proposed
 from wellposed.systems.locate.recipe import Refinement
 from wellposed.systems.locate.refine import Known, State, refine
@@ -21,7 +20,7 @@ def located(network: Locator, batch: Batch, recipe: Refinement) -> list[State]:
     """Locate all sources of every scene of a batch, started by the network."""
     given = {name: batch[name] for name in ("heard", "channel", "codes")}
     made = network(**given)
-    known = known_of(network.features, network, given)
+    known = known_of(network, given, made.energy)
     return refine(known, starts_of(network, made, spectrum=recipe.spectrum), network.cells, recipe)
 
 
@@ -29,7 +28,7 @@ def located(network: Locator, batch: Batch, recipe: Refinement) -> list[State]:
 def pursued(network: Locator, batch: Batch, recipe: Refinement) -> list[State]:
     """The same from nothing: matching pursuit, with nothing that was learned."""
     given = {name: batch[name] for name in ("heard", "channel", "codes")}
-    known = known_of(network.features, network, given)
+    known = known_of(network, given)
     none = torch.zeros(0, dtype=torch.float64)
     starts = [[Places(none, none, none)] for _ in given["heard"]]
     return refine(known, starts, network.cells, recipe, added=network.slots + 1)
@@ -43,14 +42,14 @@ def both(network: Locator, batch: Batch, recipe: Refinement) -> list[State]:
 
 
 STARTS: dict[str, Callable[[Locator, Batch, Refinement], list[State]]] = {
-    "network": located,
     "both": both,
+    "network": located,
     "pursuit": pursued,
 }
 """What a fit can begin with, by name; others are compared with the last."""
 
 
-def known_of(features: Features, network: Locator, given: Batch) -> Known:
+def known_of(network: Locator, given: Batch, energy: Tensor | None = None) -> Known:
     """Condense the measurements in double precision; the map stays single."""
     heard, channel, codes = (
         torch.view_as_complex(given[name].double().contiguous())
@@ -60,8 +59,8 @@ def known_of(features: Features, network: Locator, given: Batch) -> Known:
     return Known(
         condensed(network.surface.elements, channel, codes, heard),
         sent * heard.shape[-1],
-        features.energy(channel, codes),
-        features.response,
+        network.features.energy(channel, codes) if energy is None else energy,
+        network.features.response,
         network.cells.grid(),
     )
 

@@ -33,6 +33,8 @@ class Seen(NamedTuple):
     """`(batch, figures)`"""
     waves: Tensor
     """`(batch, elements)` waves at the elements, loaded least squares, of unit length"""
+    energy: Tensor
+    """`(batch, points)` |Phi a|^2 of the map, roughly"""
 
 
 class Features(nn.Module):
@@ -86,7 +88,7 @@ class Features(nn.Module):
         figures += self._facts(g, z, mean, w, waves[0])
         shape = (len(y), self.cells.columns, self.cells.rows, -1)
         stacked = torch.cat([each.reshape(shape) for each in maps], -1).movedim(-1, 1)
-        return Seen(stacked, torch.stack(figures, -1), waves[1])
+        return Seen(stacked, torch.stack(figures, -1), waves[1], energy)
 
     def energy(self, channel: Tensor, codes: Tensor) -> Tensor:
         """|Phi a|^2 of all points `(batch, points)`, to a good approximation: see `_energy`."""

@@ -41,6 +41,8 @@ class Proposed(NamedTuple):
     """Logits `(batch, slots)` of the proposals"""
     covariance: Tensor
     """`(batch, elements, elements)`, of trace one"""
+    energy: Tensor
+    """`(batch, points)` of the map, for the fit"""
 
 
 class Locator(nn.Module):
@@ -103,6 +105,7 @@ class Locator(nn.Module):
             places,
             presence.gather(1, chosen),
             hybrid(factor, seen.waves, self.blend),
+            seen.energy,
         )
 
     @property

@@ -26,7 +26,7 @@ from wellposed.systems.locate.refine import State
 from wellposed.systems.locate.snapshots import SurfaceData, surface_data
 from wellposed.systems.locate.uncertain import covariance_of, noise_of
 
-AT_ONCE = 64
+AT_ONCE = 128
 """Scenes at a time: a channel and its Gram matrix are 0.7 MB each."""
 
 
