@@ -99,4 +99,4 @@ def _estimate(system: System[Any], player: Player, networks: Networks, batch: Ba
 
 
 def _moment(system: System[Any]) -> Moment:
-    return Moment(0, generator(CPU, system.recipe.seed, "audit"))
+    return Moment(system.audited_step, generator(CPU, system.recipe.seed, "audit"))

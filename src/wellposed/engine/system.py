@@ -175,6 +175,14 @@ class System(ABC, Generic[R]):
         """
 
     @property
+    def audited_step(self) -> int:
+        """Step at which the audit of the problem looks: the first where all that is planned is there.
+
+        What joins later, such as a quantizer or a critic, is no part of the problem before.
+        """
+        return 0
+
+    @property
     def silent_targets(self) -> float:
         """Declared share of scenes whose target is exactly silent."""
         return 0.0

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from wellposed.engine.launch import resume, start
+from wellposed.engine.problem import problem_of
 from wellposed.engine.recipe import changed
 from wellposed.engine.storage import checkpoint
 from wellposed.engine.storage.history import read_history
@@ -157,6 +158,29 @@ def test_books_are_fitted_when_quantization_begins_and_the_history_is_told(kind:
     torch.stack([each.mean() for each in told.values()]).sum().backward()
     silent = [name for name, p in codec.named_parameters() if p.grad is None]
     assert silent == []
+
+
+def test_the_audit_looks_where_the_books_and_the_critic_are_there():
+    assert system().audited_step == 2
+    made = system(**CRITIC)
+    assert made.audited_step == 3
+    problem = problem_of(system())
+    assert problem.build is not None
+    built = problem.build()
+    assert problem.batch is not None
+    told = problem.terms(built, problem.batch(0))
+    assert told["codebook"].all()
+    codec = built["model"]
+    assert isinstance(codec, Codec)
+    assert codec.quantizer.started
+
+
+def test_in_evaluation_mode_no_stage_is_left_out():
+    made = system(**{"loss.dropout": 1.0})
+    built = networks(made)
+    built["model"].eval()
+    made.terms("model", built, batch(made), now := moment(2))
+    assert all((codes >= 0).all() for codes, _ in now.chosen.values())
 
 
 def test_the_same_step_is_the_same_step_again():

@@ -88,6 +88,11 @@ class CodecSystem(System[CodecRecipe]):
         """The critic joins at its step."""
         return player != CRITIC or self._criticised(step)
 
+    @property
+    def audited_step(self) -> int:
+        """The step from which quantizer and critic are there."""
+        return max(self.recipe.loss.quantize_from, self.recipe.critic.from_step)
+
     def _criticised(self, step: int) -> bool:
         return 0 < self.recipe.critic.from_step <= step
 
@@ -138,8 +143,12 @@ class CodecSystem(System[CodecRecipe]):
     def _estimate(
         self, model: nn.Module, wave: Tensor, moment: Moment, *, learning: bool
     ) -> Estimate:
-        """Code and decode; some scenes by a random number of stages, the same for both players."""
-        stages, share = self.recipe.model.stages, self.recipe.loss.dropout
+        """Code and decode; some scenes by a random number of stages, the same for both players.
+
+        In evaluation mode all stages are there, as in use.
+        """
+        stages = self.recipe.model.stages
+        share = self.recipe.loss.dropout if model.training else 0.0
         # Its own generator: the draws must not depend on who asks first.
         seed = moment.generator.initial_seed()
         draws = torch.Generator(device=wave.device).manual_seed(seed)
