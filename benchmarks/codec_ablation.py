@@ -46,7 +46,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "random start": {"model.start": "random"},
     "look-up by direction": {"model.look_up": "cosine"},
     "all weights 1": ONE_TO_ONE,
-    "gradient once a stage": {},
+    "balanced gradients": {"loss.balanced": True},
+    "broken straight-through": {},
     "no fit, no revival": {},
     "running means": {"model.quantizer": "ema"},
     "finite scalar": {"model.quantizer": "scalar"},
@@ -75,7 +76,7 @@ class Unaided(FactorisedStage):
 
 def spoil(name: str, codec: Codec) -> None:
     """Put the fault of a variant into the network."""
-    if name == "gradient once a stage":
+    if name == "broken straight-through":
         codec.quantizer.__class__ = Repeated
     if name == "no fit, no revival":
         codec.quantizer.started.fill_(True)
@@ -86,7 +87,8 @@ def spoil(name: str, codec: Codec) -> None:
 def train(name: str, system: CodecSystem, steps: int) -> tuple[Codec, float]:
     """Train a variant; the network and the processor seconds of a step."""
     torch.manual_seed(0)
-    codec = system.build()["model"]
+    networks = system.build()
+    codec = networks["model"]
     assert isinstance(codec, Codec)
     spoil(name, codec.train())
     recipe = system.recipe.optimizer
@@ -97,7 +99,7 @@ def train(name: str, system: CodecSystem, steps: int) -> tuple[Codec, float]:
     for step in range(steps):
         items = [system.item("train", step * batch + number) for number in range(batch)]
         moment = Moment(step, torch.Generator().manual_seed(step))
-        terms = system.terms("model", {"model": codec}, system.collate(items), moment)
+        terms = system.terms("model", networks, system.collate(items), moment)
         weights = system.weights("model")
         total = torch.stack([weights[key] * value.mean() for key, value in terms.items()]).sum()
         optimizer.zero_grad(set_to_none=True)

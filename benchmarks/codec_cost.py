@@ -5,7 +5,9 @@ outputs, the search in the books included. The real-time factor is processor sec
 audio on one thread, offline and in frames of 20 ms, in the exact arithmetic of use; beside it the
 float32 forward pass of training. Sizes run in turn, medians.
 
-    python benchmarks/codec_cost.py [--rate 16000] [--seconds 5] [--rounds 3] [--json FILE]
+`--dac` times descript-audio-codec's architecture with random weights in the same rounds.
+
+    python benchmarks/codec_cost.py [--rate 16000] [--seconds 5] [--rounds 3] [--dac] [--json FILE]
 """
 
 import argparse
@@ -16,12 +18,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from dac_architecture import Dac
 from this_machine import machine
 from torch import nn
 
 from wellposed.nn.causal import CausalConv, CausalUpsample
 from wellposed.systems.codec.model import Codec
 from wellposed.systems.codec.recipe import FRAMES_PER_SECOND, SIZES
+
+DAC = "DAC, random weights"
 
 
 def macs_per_second(codec: Codec) -> dict[str, int]:
@@ -54,7 +59,19 @@ def _path(layers: nn.ModuleList, rate: float) -> int:
     return round(total)
 
 
-def ways(codec: Codec, seconds: float) -> dict[str, Callable[[], object]]:
+Ways = dict[str, Callable[[], object]]
+
+
+def dac_ways(seconds: float) -> tuple[int, Ways]:
+    """Number of parameters, and what is timed of the other architecture, in float32."""
+    dac = Dac().eval()
+    wave = 0.1 * torch.randn(1, round(seconds * 16000))
+    codes = dac.encode(wave)
+    timed: Ways = {"encode": lambda: dac.encode(wave), "decode": lambda: dac.decode(codes)}
+    return sum(p.numel() for p in dac.parameters()), timed
+
+
+def ways(codec: Codec, seconds: float) -> Ways:
     """What is timed."""
     wave = 0.1 * torch.randn(1, round(seconds * codec.rate))
     codes = codec.encode(wave)
@@ -74,12 +91,10 @@ def ways(codec: Codec, seconds: float) -> dict[str, Callable[[], object]]:
     }
 
 
-@torch.no_grad()
 def real_time_factors(
-    codecs: dict[str, Codec], seconds: float, rounds: int
+    timed: dict[str, Ways], seconds: float, rounds: int
 ) -> dict[str, dict[str, float]]:
-    """Median processor seconds per second of audio, the sizes in turn."""
-    timed = {name: ways(codec, seconds) for name, codec in codecs.items()}
+    """Median processor seconds per second of audio, the networks in turn."""
     spent: dict[tuple[str, str], list[float]] = {}
     for number in range(rounds + 1):
         for size, table in timed.items():
@@ -95,17 +110,24 @@ def real_time_factors(
     }
 
 
+@torch.no_grad()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rate", type=int, default=16000)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--sizes", nargs="+", choices=list(SIZES), default=list(SIZES))
+    parser.add_argument("--dac", action="store_true")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    codecs = {size: Codec(model, options.rate).eval() for size, model in SIZES.items()}
-    factors = real_time_factors(codecs, options.seconds, options.rounds)
+    codecs = {size: Codec(SIZES[size], options.rate).eval() for size in options.sizes}
+    timed = {size: ways(codec, options.seconds) for size, codec in codecs.items()}
+    dac_count = 0
+    if options.dac:
+        dac_count, timed[DAC] = dac_ways(options.seconds)
+    factors = real_time_factors(timed, options.seconds, options.rounds)
     print(f"{machine()}, one thread, torch {torch.__version__}, {options.rate} Hz,", end=" ")
     print(f"{options.seconds:g} s; medians of {options.rounds} interleaved rounds, processor time")
     print("| size | parameters | MMAC/s encoder | books | decoder | sum |", end="")
@@ -117,6 +139,10 @@ def main() -> None:
         shown = [f"{value / 1e6:.0f}" for value in (*macs.values(), sum(macs.values()))]
         times = [f"{factors[size][name]:.3f}" for name in ("encode", "decode", "stream", "float32")]
         print("| " + " | ".join([size, f"{count:,}", *shown, *times]) + " |")
+    if options.dac:
+        figures[DAC] = {"parameters": dac_count, "real_time": factors[DAC]}
+        encode, decode = factors[DAC]["encode"], factors[DAC]["decode"]
+        print(f"| {DAC} | {dac_count:,} | | | | | {encode:.3f} | {decode:.3f} | | |")
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 

@@ -8,13 +8,14 @@ from typing import Annotated
 
 import tyro
 
-from wellposed.errors import RecipeError
+from wellposed.errors import RecipeError, RunError
 from wellposed.systems.codec import files
 from wellposed.systems.codec.bitstream.tables import save_tables
 from wellposed.systems.codec.coder import Coder, Settings
 from wellposed.systems.codec.files import CODED, CUT, DECODED, PIPE, Done
 from wellposed.systems.codec.loading import WEIGHTS, load_tables_of, tables_path
 from wellposed.systems.codec.recordings import recordings
+from wellposed.systems.codec.release import release
 
 Inputs = tyro.conf.Positional[tuple[Path, ...]]
 Output = Annotated[Path | None, tyro.conf.arg(aliases=["-o"])]
@@ -100,6 +101,23 @@ class Train:
     """Number of scenes, where scenes are made."""
     classes: int = 1
     """How many kinds of the code before are told apart."""
+
+
+@dataclass
+class Release:
+    """Write weights to give away: levels kept, numbers of half precision, no paths."""
+
+    model: tyro.conf.Positional[str]
+    """Folder of a run, or weights file."""
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    """File to write, ending in .safetensors."""
+    data: Path | None = None
+    """Folder of mono recordings, or a corpus, of which validation scenes are made, to take the
+    level from; without it the data of the weights' recipe."""
+    scenes: int = 32
+    """Number of scenes, where scenes are made."""
+    licence: str | None = None
+    """Licence of the weights, written into the file."""
 
 
 def codec(arguments: list[str]) -> int:
@@ -196,6 +214,20 @@ def _tables(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _release(arguments: Sequence[str]) -> int:
+    options = tyro.cli(Release, prog="wellposed codec release", args=arguments)
+    if options.output.exists():
+        raise RunError(f"{options.output}: exists already. Remove it, or name another file.")
+    weights = WEIGHTS.find(options.model)
+    given = recordings(weights, options.data, options.scenes, split="valid")
+    made = release(weights, options.output, given, options.licence)
+    print(
+        f"{options.output}: {made.parameters / 1e6:.3f} M numbers, {made.bytes} bytes, the decoder "
+        f"{made.scaled_db:+.2f} dB"
+    )
+    return 0
+
+
 def _alone(inputs: tuple[Path, ...]) -> None:
     if len(inputs) != 1:
         raise RecipeError(f"{len(inputs)} inputs: a pipe takes one")
@@ -205,6 +237,7 @@ _ACTIONS: dict[str, tuple[Callable[[Sequence[str]], int], str]] = {
     "encode": (_encode, "audio to .wpc: wellposed codec encode talk.wav --kbps 3"),
     "decode": (_decode, ".wpc to audio: wellposed codec decode talk.wpc -o talk-again.wav"),
     "info": (_info, "what .wpc files hold, and whether they are whole"),
+    "release": (_release, "weights of a run as a file to give away"),
     "tables": (_tables, "train the frequency tables that --entropy needs"),
     "truncate": (_truncate, "to a lower bitrate, without encoding again"),
 }

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import torch
 import tyro
 
-from wellposed.engine.storage.modelfile import load_model, save_model
+from wellposed.engine.storage.modelfile import load_model, save_model, without_paths
 from wellposed.errors import RunError
 from wellposed.systems.enhance.loading import WEIGHTS, load_network
 from wellposed.systems.enhance.onnxfile import CHECK_S, difference, require, write_onnx
@@ -40,7 +40,7 @@ def export(arguments: list[str]) -> int:
             raise RunError(f"{path}: exists already. Remove it, or name another file.")
     source = WEIGHTS.find(options.run)
     tensors, card = load_model(source)
-    _cleaned(card)
+    card = without_paths(card)
     if options.licence is not None:
         card["licence"] = options.licence
     if options.output is not None:
@@ -50,13 +50,6 @@ def export(arguments: list[str]) -> int:
     if options.onnx is not None:
         _export_onnx(source, options.onnx, card)
     return 0
-
-
-def _cleaned(card: dict[str, Any]) -> None:
-    card["recipe"]["data"]["path"] = None
-    started = card["recipe"]["training"]["start_from"]
-    if started is not None:
-        card["recipe"]["training"]["start_from"] = Path(started).name
 
 
 def _export_onnx(source: Path, target: Path, card: dict[str, Any]) -> None:

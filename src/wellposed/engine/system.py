@@ -176,7 +176,7 @@ class System(ABC, Generic[R]):
 
     @property
     def audited_step(self) -> int:
-        """Step at which the audit of the problem looks: the first where all that is planned is there.
+        """Step at which the audit of the problem looks: the first where all that is planned is in.
 
         What joins later, such as a quantizer or a critic, is no part of the problem before.
         """

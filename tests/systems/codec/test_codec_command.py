@@ -11,6 +11,11 @@ import soundfile
 from little_codec import sound, weights_file
 
 from wellposed.cli import main
+from wellposed.engine.storage.modelfile import load_model
+from wellposed.errors import DataError
+from wellposed.systems.codec.coder import Coder
+from wellposed.systems.codec.recordings import recordings
+from wellposed.systems.codec.release import amplitude_ratio
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +132,27 @@ def test_pipes_carry_the_bytes_of_the_file(talk: Path, weights: Path) -> None:
     talk.with_name("piped.wav").write_bytes(back.stdout)
     found, _ = soundfile.read(talk.with_name("piped.wav"), dtype="int16")
     np.testing.assert_array_equal(found, expected)
+
+
+def test_released_weights_keep_the_level_name_no_path_and_take_half_the_bytes(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mono").mkdir()
+    soundfile.write(tmp_path / "mono" / "a.wav", sound(40_000)[0], 16000)
+    target = tmp_path / "given.safetensors"
+    told = [str(weights), "-o", str(target), "--data", str(tmp_path / "mono")]
+    assert main(["codec", "release", *told, "--licence", "CC-BY-4.0"]) == 0
+    assert "the decoder" in capsys.readouterr().out
+    assert target.stat().st_size < 0.7 * weights.stat().st_size
+    given = recordings(target, tmp_path / "mono", 1)
+    assert amplitude_ratio(Coder.load(target), given) == pytest.approx(1.0, abs=0.01)
+    _, card = load_model(target)
+    assert card["licence"] == "CC-BY-4.0"
+    assert card["recipe"]["data"]["path"] is None
+    assert main(["codec", "release", *told]) != 0  # exists already
+
+
+def test_silence_alone_gives_no_level(weights: Path) -> None:
+    silent = [("silence", np.zeros((1, 16000), np.float32), 16000)]
+    with pytest.raises(DataError, match="no recording with sound"):
+        amplitude_ratio(Coder.load(weights), silent)

@@ -183,6 +183,21 @@ def test_in_evaluation_mode_no_stage_is_left_out():
     assert all((codes >= 0).all() for codes, _ in now.chosen.values())
 
 
+@pytest.mark.parametrize("kind", ["factorised", "ema", "scalar"])
+def test_a_decoder_that_learns_alone_leaves_encoder_and_books_as_they_are(
+    kind: str, tmp_path: Path
+):
+    told = recipe(**{"model.quantizer": kind, "loss.decoder_alone_from": 3})
+    start(CodecSystem, told, tmp_path / "run", 3)
+    before, _ = left(tmp_path / "run")
+    resume(CodecSystem, tmp_path / "run", {}, None)
+    after, _ = left(tmp_path / "run")
+    old, new = (each["networks"]["model"] for each in (before, after))
+    moved = {name for name, value in new.items() if not torch.equal(value, old[name])}
+    assert moved
+    assert all(name.startswith("decoder.") for name in moved)
+
+
 def test_the_same_step_is_the_same_step_again():
     made = system()
     first, second = networks(made), networks(made)

@@ -44,3 +44,13 @@ def load_model(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     text, tensors = read_tensors(path, FORMAT)
     return tensors, unpack(text, {})
+
+
+def without_paths(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a card to give away: its recipe names no folder of the machine that trained."""
+    recipe = dict(card["recipe"])
+    recipe["data"] = recipe["data"] | {"path": None}
+    started = recipe["training"]["start_from"]
+    name = None if started is None else Path(started).name
+    recipe["training"] = recipe["training"] | {"start_from": name}
+    return {**card, "recipe": recipe}

@@ -144,6 +144,11 @@ class Coder:
         self.encode([wave], rate, len(wave), wave.shape[1], sink, settings)
         return sink.getvalue()
 
+    def again(self, wave: Waveform, rate: int, settings: Settings | None = None) -> Waveform:
+        """Code a recording (channels, time) and decode it."""
+        reader = self.open(io.BytesIO(self.file_of(wave, rate, settings)), "memory")
+        return np.concatenate(list(self.decode(reader)), axis=1)
+
     def codes_in(self, content: bytes) -> Codes:
         """Return the codes (stages, frames) of a whole mono file."""
         pieces = self.open(io.BytesIO(content), "memory").pieces()

@@ -103,29 +103,43 @@ class Codec(nn.Module):
         *,
         generator: torch.Generator | None = None,
         quantize: bool = True,
+        decoder_alone: bool = False,
     ) -> Estimate:
         """Code and decode with the first `stages` (one number, or one an item; None: all).
 
         In training mode with a generator the books learn. `quantize=False`: the decoder gets the
-        latents as they are. Raises ValueError: no samples.
+        latents as they are. `decoder_alone`: encoder and books have no gradient and do not learn.
+        Raises ValueError: no samples.
         """
-        samples = wave.shape[-1]
-        framed = self._framed(wave)
+        samples, framed = wave.shape[-1], self._framed(wave)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not decoder_alone):
+            made = self._coded(framed, stages, generator, quantize=quantize)
+        out = bounded(self.decoder(made.quantized, Whole()).float())[:, 0, :samples]
+        return made._replace(wave=out)
+
+    def _coded(
+        self,
+        framed: Tensor,
+        stages: int | Tensor | None,
+        generator: torch.Generator | None,
+        *,
+        quantize: bool,
+    ) -> Estimate:
+        """Encode and quantize whole frames; the wave is that which was given."""
         latent = self.encoder(framed[:, None], Whole()).float()
         audible = self._audible(framed)
         if quantize:
             counts = torch.as_tensor(len(self.books) if stages is None else stages)
-            counts = counts.to(wave.device).expand(len(wave))
-            with torch.autocast(wave.device.type, enabled=False):
+            counts = counts.to(framed.device).expand(len(framed))
+            with torch.autocast(framed.device.type, enabled=False):
                 made = self.quantizer(latent, counts, audible, generator)
             passed, codes = made.value, made.codes
             commitment, codebook = made.commitment, made.codebook
         else:
             passed = latent * audible[:, None]
-            codes = torch.full((len(wave), 0, latent.shape[-1]), -1, device=wave.device)
-            commitment = codebook = latent.new_zeros(len(wave))
-        out = bounded(self.decoder(passed, Whole()).float())[:, 0, :samples]
-        return Estimate(out, codes, latent, passed, commitment, codebook)
+            codes = torch.full((len(framed), 0, latent.shape[-1]), -1, device=framed.device)
+            commitment = codebook = latent.new_zeros(len(framed))
+        return Estimate(framed, codes, latent, passed, commitment, codebook)
 
     def latents(self, wave: Tensor) -> Tensor:
         """Latents of the audible frames of `(batch, time)`: `(number, width)`."""

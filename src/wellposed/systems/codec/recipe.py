@@ -123,6 +123,9 @@ class Loss(Section):
     quantize_from: Annotated[int, Field(ge=0)] = 1000
     """Step at which the books are fitted to latents by k-means and quantization begins. A decoder
     that can do something already gives the encoder a reason to be informative."""
+    decoder_alone_from: Annotated[int, Field(ge=0)] | None = None
+    """Step from which encoder and books rest: codes stay what they are, and a step takes half the
+    time; none: all learns to the end."""
 
 
 class Critic(Section):

@@ -156,8 +156,13 @@ class CodecSystem(System[CodecRecipe]):
         dropped = torch.rand(len(wave), generator=draws, device=wave.device) < share
         counts = torch.where(dropped, number, stages)
         quantize = moment.step >= self.recipe.loss.quantize_from
+        alone = self.recipe.loss.decoder_alone_from
         return model(
-            wave, counts, generator=moment.generator if learning else None, quantize=quantize
+            wave,
+            counts,
+            generator=moment.generator if learning else None,
+            quantize=quantize,
+            decoder_alone=alone is not None and moment.step >= alone,
         )
 
     def _fit(self, model: nn.Module, moment: Moment) -> None:
