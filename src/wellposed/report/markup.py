@@ -7,6 +7,9 @@ an attribute is escaped. Nothing of a recipe, a finding or a file name becomes m
 from collections.abc import Iterable, Sequence
 from html import escape
 
+LONG = 40
+"""Characters of a value that no longer fits beside others."""
+
 
 def text(value: object) -> str:
     """`value` as HTML that shows exactly its characters."""
@@ -27,11 +30,13 @@ def bullets(items: Iterable[str], class_: str = "") -> str:
 
 
 def pairs(rows: Iterable[tuple[object, object]]) -> str:
-    """Names with their values, as a description list; both are escaped."""
-    content = "".join(
-        tag("div", tag("dt", text(key)) + tag("dd", text(value))) for key, value in rows
-    )
-    return tag("dl", content)
+    """Names with their values, as a description list; both are escaped, long ones get a row."""
+    return tag("dl", "".join(_pair(str(key), str(value)) for key, value in rows))
+
+
+def _pair(key: str, value: str) -> str:
+    content = tag("dt", text(key)) + tag("dd", text(value))
+    return tag("div", content, class_="long") if len(value) > LONG else tag("div", content)
 
 
 def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

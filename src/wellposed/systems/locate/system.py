@@ -10,10 +10,12 @@ from torch import Tensor, nn
 
 from wellposed.engine.recipe import Recipe, Section
 from wellposed.engine.system import Batch, Item, Moment, Networks, System
+from wellposed.engine.telling.exhibit import write_exhibit
 from wellposed.metrics.table import write_json
 from wellposed.systems.locate.cells import Cells
 from wellposed.systems.locate.declaration import declared
 from wellposed.systems.locate.estimate import located
+from wellposed.systems.locate.exhibits import exhibit_of
 from wellposed.systems.locate.model import Locator, Proposed, shown
 from wellposed.systems.locate.objective import Truth, locate_terms, weights_of
 from wellposed.systems.locate.recipe import SIZES, LocateRecipe
@@ -96,16 +98,20 @@ class LocateSystem(System[LocateRecipe]):
 
     @torch.no_grad()
     def show_examples(self, networks: Networks, folder: Path) -> None:
-        """Write a few scenes: places that are there and places that were found."""
+        """Write a few scenes: maps, places that are there and places that were found."""
         network = networks["model"]
         assert isinstance(network, Locator)
         for index in range(min(SHOWN, self.recipe.validation.scenes)):
             item = self.item("valid", index)
             batch = {name: each[None] for name, each in item.items()}
             state = located(network, batch, self.recipe.refinement)[0]
+            truth = truth_of(item)[0]
+            made = network(*(batch[name] for name in self.inputs))
+            target = folder / f"{index:02d}-validation-scene"
+            write_exhibit(target, exhibit_of(network.cells, made, truth, state.places))
             write_json(
-                folder / f"{index:02d}" / "places.json",
-                {"there": listed(truth_of(item)[0]), "found": listed(state.places)},
+                target / "places.json",
+                {"there": listed(truth), "found": listed(state.places)},
             )
 
 
