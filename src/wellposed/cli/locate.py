@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import numpy as np
 import tyro
 
+from wellposed.cli.locate_audio import is_audio, locate_audio
 from wellposed.engine.storage.atomic import replacing
 from wellposed.errors import CheckpointError, DataError
 from wellposed.systems.locate.arrays import Field, find_on_array
@@ -33,6 +34,8 @@ class Locate:
     complex. Of an array: snapshots (sensors, T), or covariance (sensors, sensors) and number (of
     snapshots); positions (sensors, 3) and wavelength in metres. `wellposed locate example -o FILE`
     writes one to try.
+
+    A sound file of several microphones: `wellposed locate talk.wav --array geometry.yaml`.
     """
 
     measurements: tyro.conf.Positional[Path]
@@ -65,6 +68,8 @@ class Locate:
 
 def locate(arguments: list[str]) -> int:
     """Locate the sources of a file; errors are told by the command line."""
+    if is_audio(arguments):
+        return locate_audio(arguments)
     options = tyro.cli(Locate, prog="wellposed locate", args=arguments)
     if str(options.measurements) == "example" and not options.measurements.exists():
         return _example(options)
