@@ -204,7 +204,7 @@ class RawEnergy(Story):
     changes = SMALL
     symptom = FALLEN
     causes = PRESSED
-    innocent = ("hinge", "soft-energy", "reset-moments")
+    innocent = ("hinge", "soft-energy")
     source = (
         "level after 100 steps, seeds 0 and 1: -73 and -69 dB, the last checkpoint the best; -14 "
         "and -12 with the hinge, -45 and -52 with soft energy; -7.6 and -6.1 with the anchor, as "
@@ -225,7 +225,7 @@ class Hinge(Story):
     changes = SMALL
     symptom = FALLEN
     causes = PRESSED
-    innocent = ("soft-energy", "reset-moments")
+    innocent = ("soft-energy",)
     source = "level -14.0 and -11.7 dB: scenes are at -20 dBFS, the hinge at -30"
 
 
@@ -242,7 +242,7 @@ class MissingAnchor(Story):
     changes = SMALL
     symptom = FALLEN
     causes = PRESSED
-    innocent = ("hinge", "reset-moments")
+    innocent = ("hinge",)
     source = "level -45 and -52 dB, by a term that is never negative and ends by itself"
 
 
@@ -260,5 +260,5 @@ class UnlistedValidation(Story):
     changes = SMALL
     symptom = Symptom(steps=100, codes=("WP403", "WP404"), severity="WARN")
     causes = ("fixed-list",)
-    innocent = ("reset-moments", "snr")
+    innocent = ("snr",)
     source = "the first scene had an SI-SDR of 19.7 dB, then 18.3 dB, in one validation"
