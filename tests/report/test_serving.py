@@ -323,6 +323,21 @@ def test_two_runs_are_compared_item_by_item_on_the_same_inputs(server: RunServer
     assert "<td>A is better</td>" in reverse
 
 
+def test_all_pairs_stand_in_one_table_with_both_signs(server: RunServer) -> None:
+    assert "No two runs have scores of the same evaluation" in ask(server, "/pairs")[2]
+    first = {f"a{i}": (2.0 + i / 8, 1.0) for i in range(8)}
+    scored(server.root / "run-7", first)
+    scored(
+        server.root / "deep" / "run-8",
+        {name: (own + 0.5, noisy) for name, (own, noisy) in first.items()},
+    )
+    text = ask(server, "/pairs?metric=pesq_wb")[2]
+    assert '<span class="word good">+0.500</span><small>0.500 to 0.500, 8</small>' in text
+    assert '<span class="word bad">−0.500</span><small>−0.500 to −0.500, 8</small>' in text
+    # A metric that nobody has gives the first that there is.
+    assert "<h2>evaluation: PESQ wide band [MOS-LQO]</h2>" in ask(server, "/pairs?metric=x")[2]
+
+
 def test_undefined_scores_are_no_pairs(tmp_path: Path) -> None:
     for name, score in (("a", 1.0), ("b", 2.0)):
         run = tmp_path / name
@@ -384,6 +399,20 @@ def test_a_page_in_the_browser_follows_its_run_and_asks_nobody_else(
     assert all(url.startswith((server.address, "data:")) for url in sent)
     noise = ("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown")
     assert [event for event in browser.events if event["method"] in noise] == []
+
+
+def test_every_page_fits_a_phone(browser: Browser, server: RunServer) -> None:
+    browser.ask(
+        "Emulation.setDeviceMetricsOverride",
+        width=390,
+        height=844,
+        deviceScaleFactor=2,
+        mobile=True,
+    )
+    for path in ("", "run/run-7/", "compare?run=run-7&run=deep/run-8", "pairs", "nothing"):
+        browser.visit(f"{server.address}{path}")
+        assert browser.evaluate("document.documentElement.scrollWidth") == 390, path
+    browser.ask("Emulation.clearDeviceMetricsOverride")
 
 
 def test_two_runs_are_chosen_in_the_table_and_compared(browser: Browser, server: RunServer) -> None:

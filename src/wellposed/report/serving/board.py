@@ -10,13 +10,13 @@ from wellposed.report.facts import RunFacts
 from wellposed.report.finding import SEVERITIES
 from wellposed.report.markup import tag, text
 from wellposed.report.page import part, script_hash
-from wellposed.report.serving.found import Found
-from wellposed.report.serving.live import age_text, state_text
+from wellposed.report.serving.found import Found, writer_of
+from wellposed.report.serving.live import age_text
 from wellposed.report.verdict import best_score, has_interval
 from wellposed.report.wording import count, figure, quantity
 
-HEAD = ("Run", "Compare", "System", "State", "Step", "Last score", "Best score", "Findings",
-        "Last row")  # fmt: skip
+HEAD = ("Run", "Compare", "Last score", "Findings", "State", "Step", "Best score", "Last row",
+        "System")  # fmt: skip
 COMPARE = (
     "Choose two runs to compare them: scene by scene where both were evaluated on the same scenes, "
     "curve by curve where not."
@@ -44,7 +44,10 @@ def board(root: Path, runs: Iterable[tuple[Found, RunFacts | None]]) -> str:
     )
     button = tag("button", "Compare the chosen two")
     form = tag("form", scroll + tag("p", text(COMPARE), class_="quiet") + button, action="/compare")
-    return framed("Runs", f"Runs in {root.resolve().name}", form, "serving/board.js")
+    pairs = tag(
+        "p", tag("a", "Table of all pairs that were scored on the same items", href="/pairs")
+    )
+    return framed("Runs", f"Runs in {root.resolve().name}", form + pairs, "serving/board.js")
 
 
 def framed(title: str, name: str, content: str, script: str = "", top: str = "") -> str:
@@ -72,13 +75,13 @@ def _row(found: Found, facts: RunFacts | None) -> str:
     choice = f'<input type="checkbox" name="run" value="{text(found.key)}" aria-label="{label}">'
     cells = [
         choice,
-        text(facts.recipe.get("system", "")),
-        text(facts.end or state_text(facts).partition(";")[0]),
-        text(_steps(facts)),
         _last(facts),
-        _best(facts),
         _findings(facts),
+        facts.end or ("goes on" if writer_of(facts.folder) else "interrupted"),
+        text(_steps(facts)),
+        _best(facts),
         text(f"{age_text(facts.folder)} ago"),
+        text(facts.recipe.get("system", "")),
     ]
     going = "" if facts.end else " data-going"
     row = tag("th", name, scope="row") + "".join(tag("td", cell) for cell in cells)

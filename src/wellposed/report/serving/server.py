@@ -25,6 +25,7 @@ from wellposed.report.serving.board import board, framed
 from wellposed.report.serving.found import Found, find_runs
 from wellposed.report.serving.kept import Kept
 from wellposed.report.serving.live import drawn, live_numbers
+from wellposed.report.serving.pairs import pairs_page
 from wellposed.report.serving.versus import versus
 
 PATIENCE_S = 20
@@ -95,6 +96,8 @@ class RunServer(ThreadingHTTPServer):
         path, query = _read(target)
         if path == "/":
             return "text/html", board(self.root, self._listed())
+        if path == "/pairs":
+            return "text/html", self._pairs(query.get("metric", [""])[0])
         if path == "/compare":
             keys = query.get("run", [])
             if len(keys) != 2:
@@ -141,6 +144,11 @@ class RunServer(ThreadingHTTPServer):
             frame = Frame(BACK, live, part("serving/live.js"), connects=True)
         with self._drawing:
             return render_facts(facts, frame)
+
+    def _pairs(self, metric: str) -> str:
+        runs = [(found.key, facts) for found, facts in self._listed() if facts is not None]
+        with self._drawing:  # a second of work: one at a time
+            return pairs_page(runs, metric)
 
     def _compare(self, first: str, second: str) -> str:
         sides = [(key, self._facts.of(self._run(key).path)[0]) for key in (first, second)]
