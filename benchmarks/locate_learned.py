@@ -2,7 +2,9 @@
 
 Each condition changes what the scenes of the shipped weights were drawn from. All starts are
 followed by the same fit and the same counting; "both" keeps of each scene what the Bayesian
-information criterion prefers, which needs no truth.
+information criterion prefers, which needs no truth. "pursuit twice" is the control of "both": a
+second pursuit on another, finer map in place of the network. "truth" starts at the true places:
+what the same fit and the same counting would make of a perfect start.
 
     python benchmarks/locate_learned.py [--model surface-small] [--scenes 256]
 """
@@ -12,8 +14,14 @@ import argparse
 import torch
 from this_machine import machine
 
+from wellposed.engine.system import Batch
+from wellposed.systems.locate.estimate import Start, both, known_of, located, preferred, pursued
 from wellposed.systems.locate.evaluation import evaluate
 from wellposed.systems.locate.loading import WEIGHTS, load_network
+from wellposed.systems.locate.model import Locator
+from wellposed.systems.locate.recipe import Model, Refinement, Scenes
+from wellposed.systems.locate.refine import State, refine
+from wellposed.systems.locate.scoring import truth_of
 
 EXACT = {"scenes.measurements": (16, 16), "scenes.channel_error_db": None}
 ALIKE = EXACT | {"scenes.path_loss": (0.0, 0.0)}
@@ -27,6 +35,26 @@ CONDITIONS = {
 }
 
 
+def second_map() -> Start:
+    """Two pursuits, the second on a map of its own; nothing is learned."""
+    fine = Locator(Model(directions=(28, 16), curvatures=8, width=8, blocks=1), Scenes())
+
+    def twice(network: Locator, batch: Batch, recipe: Refinement) -> list[State]:
+        return preferred(pursued(network, batch, recipe), pursued(fine, batch, recipe))
+
+    return twice
+
+
+@torch.no_grad()
+def from_truth(network: Locator, batch: Batch, recipe: Refinement) -> list[State]:
+    """The fit from the true places."""
+    count = len(batch["count"])
+    items = [{name: each[row] for name, each in batch.items()} for row in range(count)]
+    starts = [[truth_of(item)[0]] for item in items]
+    given = {name: batch[name] for name in ("heard", "channel", "codes")}
+    return refine(known_of(network, given), starts, network.cells, recipe)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="surface-small")
@@ -35,9 +63,11 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     print(f"{machine()}, torch {torch.__version__}, processor time of one thread")
+    starts: dict[str, Start] = {"both": both, "network": located, "truth": from_truth}
+    starts |= {"pursuit twice": second_map(), "pursuit": pursued}
     network, recipe = load_network(WEIGHTS.find(options.model), torch.device("cpu"))
     for name in options.only:
-        made = evaluate(network, recipe, options.scenes, changes=CONDITIONS[name])
+        made = evaluate(network, recipe, options.scenes, changes=CONDITIONS[name], starts=starts)
         print(f"\n== {name}\n{made.text()}", flush=True)
 
 

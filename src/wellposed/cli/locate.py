@@ -46,7 +46,7 @@ class Locate:
     """.npy file with the codes, likewise."""
     model: str | None = None
     """Of a surface: folder of a run, weights file or shipped name; by default what is shipped."""
-    start: Literal["network", "pursuit", "both"] = "network"
+    start: Literal["both", "network", "pursuit"] = "both"
     """What the fit begins with: the network's proposal, nothing (matching pursuit), or both."""
     azimuth: tuple[float, float] = (-90.0, 90.0)
     """Of an array: where to look [deg]."""

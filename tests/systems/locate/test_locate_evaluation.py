@@ -44,5 +44,3 @@ def test_one_scene_is_too_few():
     built = system()
     with pytest.raises(DataError, match="at least two"):
         evaluate(network_of(built), built.recipe, 1)
-    with pytest.raises(DataError, match="both, network, pursuit wanted"):
-        evaluate(network_of(built), built.recipe, 2, starts=("oracle",))

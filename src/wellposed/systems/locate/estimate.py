@@ -37,11 +37,16 @@ def pursued(network: Locator, batch: Batch, recipe: Refinement) -> list[State]:
 @torch.no_grad()
 def both(network: Locator, batch: Batch, recipe: Refinement) -> list[State]:
     """From the network and from nothing; of each scene what the criterion prefers."""
-    pairs = zip(located(network, batch, recipe), pursued(network, batch, recipe), strict=True)
-    return [min(pair, key=lambda state: state.cost) for pair in pairs]
+    return preferred(located(network, batch, recipe), pursued(network, batch, recipe))
 
 
-STARTS: dict[str, Callable[[Locator, Batch, Refinement], list[State]]] = {
+def preferred(first: list[State], second: list[State]) -> list[State]:
+    """Of each scene what the criterion prefers."""
+    return [min(pair, key=lambda state: state.cost) for pair in zip(first, second, strict=True)]
+
+
+Start = Callable[[Locator, Batch, Refinement], list[State]]
+STARTS: dict[str, Start] = {
     "both": both,
     "network": located,
     "pursuit": pursued,

@@ -25,7 +25,7 @@ from wellposed.metrics.bounds.efficiency import efficiency
 from wellposed.metrics.detection import ANGLE_DEG, RANGE, Detection
 from wellposed.metrics.table import write_json
 from wellposed.systems.locate.calibration import squared_distances, within
-from wellposed.systems.locate.estimate import STARTS
+from wellposed.systems.locate.estimate import STARTS, Start
 from wellposed.systems.locate.model import Locator
 from wellposed.systems.locate.recipe import LocateRecipe
 from wellposed.systems.locate.refine import State
@@ -187,17 +187,15 @@ def evaluate(
     scenes: int,
     *,
     changes: Mapping[str, Any] | None = None,
-    starts: Sequence[str] = tuple(STARTS),
+    starts: Mapping[str, Start] = STARTS,
     progress: Callable[[int, str], None] = lambda done, name: None,
 ) -> Evaluation:
     """Locate the first `scenes` test scenes of a recipe, with `changes` by dotted keys.
 
-    Raises DataError (fewer than two scenes, an unknown start), RecipeError (changes that are none).
+    Raises DataError (fewer than two scenes), RecipeError (changes that are none).
     """
     if scenes < 2:
         raise DataError(f"{scenes} scenes: at least two are wanted")
-    if unknown := [name for name in starts if name not in STARTS]:
-        raise DataError(f"starts {', '.join(unknown)}: {', '.join(STARTS)} wanted")
     recipe = changed(recipe, dict(changes or {}), "--set")
     system = LocateSystem(recipe)
     made = Evaluation(setting=_setting(recipe, scenes))
@@ -207,9 +205,9 @@ def evaluate(
         made.sources += [int(item["count"]) for item in items]
         made.snr_db += [_snr_db(item) for item in items]
         batch = system.collate(items)
-        for name in starts:
+        for name, start in starts.items():
             began = time.process_time()
-            states = STARTS[name](network, batch, recipe.refinement)
+            states = start(network, batch, recipe.refinement)
             spent[name] += time.process_time() - began
             made.starts.setdefault(name, []).extend(
                 _located(network, state, item) for state, item in zip(states, items, strict=True)

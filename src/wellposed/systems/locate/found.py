@@ -37,7 +37,7 @@ class Found:
     """Power of the noise in one output"""
     converged: bool
     start: str
-    """What the fit began with: "network" or "pursuit" """
+    """What the fit began with: a name of `estimate.STARTS`"""
 
     def rows(self, scene: int = 0) -> list[dict[str, float | int | None]]:
         """One row a source, the strongest first; None for what is infinite."""

@@ -49,7 +49,7 @@ class Finder:
         return cls(network, recipe.refinement, str(path))
 
     def __call__(
-        self, heard: ArrayLike, channel: ArrayLike, codes: ArrayLike, *, start: str = "network"
+        self, heard: ArrayLike, channel: ArrayLike, codes: ArrayLike, *, start: str = "both"
     ) -> list[Found]:
         """Locate the sources of every scene; shapes as in `snapshots.surface_data`.
 
@@ -59,7 +59,7 @@ class Finder:
             surface_data(np.asarray(heard), np.asarray(channel), np.asarray(codes)), start
         )
 
-    def find(self, data: SurfaceData, start: str = "network") -> list[Found]:
+    def find(self, data: SurfaceData, start: str = "both") -> list[Found]:
         """Locate the sources of checked measurements. Raises DataError: another surface."""
         elements = self.network.surface.elements
         if data.codes.shape[-1] != elements.outputs:
