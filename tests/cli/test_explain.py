@@ -2,13 +2,19 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from wellposed.cli import main
 from wellposed.cli.explain import seconds
+from wellposed.engine.explain.explaining import Explaining
+from wellposed.engine.explain.ofrun import case_of, chosen, read_findings
+from wellposed.engine.explain.symptom import Symptom
 from wellposed.engine.launch import start
+from wellposed.engine.storage import checkpoint
+from wellposed.engine.storage.runfolder import RunFolder
 from wellposed.errors import RecipeError
 from wellposed.faults.stories import all_stories
 from wellposed.systems import SYSTEMS
@@ -48,6 +54,27 @@ def test_nothing_convicted_is_a_failure_that_json_tells_too(run, capsys):
     told = json.loads(capsys.readouterr().out)
     assert [each["word"] for each in told["verdicts"]] == ["acquitted"]
     assert "None of what was tried" in told["sentence"]
+
+
+def test_what_is_not_found_after_the_checkpoint_is_looked_for_from_the_start(
+    run, capsys, monkeypatch
+):
+    starts = []
+    explain_once = Explaining.explain
+
+    def from_step(self, finding, title, names):
+        starts.append(self.case.start)
+        return explain_once(self, finding, title, names)
+
+    monkeypatch.setattr(Explaining, "explain", from_step)
+    late = case_of(Broken, RunFolder(run), chosen(read_findings(RunFolder(run)), None))
+    file = checkpoint.steps_of(RunFolder(run).checkpoints)[4]
+    always = Symptom(steps=6, figure="loss/square", above=0.0)
+    late = replace(late, start=4, checkpoint=str(file), symptom=always)
+    monkeypatch.setattr("wellposed.cli.explain.case_of", lambda *_: late)
+    command = ["explain", str(run), "--workers", "0", "--quiet", "--suspects", "drop-term:size"]
+    assert main(command) == 1
+    assert starts == [4, 0]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from wellposed.engine.explain.telling import lines
 from wellposed.engine.explain.workers import doing
 from wellposed.engine.launch import start
 from wellposed.engine.recipe import dump
+from wellposed.engine.storage import checkpoint
 from wellposed.engine.storage.runfolder import RunFolder
 from wellposed.errors import RunError
 
@@ -154,6 +155,15 @@ def test_a_run_is_replayed_from_the_last_checkpoint_before_its_finding(run):
     given = case_of(Broken, run, finding)
     assert given.start == 3
     assert given.symptom.steps == finding.step + 1
+
+
+def test_a_checkpoint_that_knows_the_finding_is_not_healthy(tmp_path):
+    folder = RunFolder(start(Broken, small(), tmp_path / "run", None))
+    # A validation bears the count of steps, as the checkpoint that follows it does.
+    finding = replace(chosen(read_findings(folder), None), since_step=STEPS)
+    assert set(checkpoint.steps_of(folder.checkpoints)) == {4, 6}
+    assert case_of(Broken, folder, finding).start == 0
+    assert case_of(Broken, folder, replace(finding, step=99)).start == 6
 
 
 def test_the_control_has_the_bits_of_the_run_and_the_cause_is_convicted(run):

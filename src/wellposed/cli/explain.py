@@ -6,18 +6,30 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tyro
 
-from wellposed.engine.explain.explaining import Explaining
-from wellposed.engine.explain.ofrun import case_of, chosen, name_of, read_findings, write
+from wellposed.engine.explain.explaining import Explaining, Say
+from wellposed.engine.explain.job import Case
+from wellposed.engine.explain.ofrun import (
+    case_of,
+    chosen,
+    from_the_start,
+    name_of,
+    read_findings,
+    write,
+)
 from wellposed.engine.explain.suspects import suspected
 from wellposed.engine.explain.telling import lines
+from wellposed.engine.explain.verdict import Explanation
 from wellposed.engine.explain.workers import doing
 from wellposed.engine.launch import system_name
 from wellposed.engine.recipe import load
 from wellposed.engine.storage.runfolder import RunFolder
-from wellposed.errors import RecipeError, RunError
+from wellposed.engine.system import System
+from wellposed.errors import RecipeError
+from wellposed.guard import Finding
 from wellposed.systems import system_type
 
 UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
@@ -68,18 +80,14 @@ def explain(arguments: list[str]) -> int:
     kind = system_type(system_name(folder.recipe))
     finding = chosen(read_findings(folder), options.finding)
     case = case_of(kind, folder, finding)
-    if case.start >= case.symptom.steps:
-        raise RunError(f"{options.run}: no step lies between step {case.start} and the finding.")
-    system = kind(load(kind.recipe_type, folder.recipe))
-    names = options.suspects or tuple(
-        each.name for each in suspected(system, case.symptom, finding.step, case.start)
-    )
     end = time.monotonic() + budget_s
-    with doing(options.workers, lambda: time.monotonic() < end) as does:
-        reasoning = Explaining(case, does, budget_s, options.workers)
-        if not (options.quiet or options.json):
-            reasoning.say = lambda line: print(f"  {line}", file=sys.stderr, flush=True)
-        told = reasoning.explain(name_of(finding), finding.title, names)
+    system = kind(load(kind.recipe_type, folder.recipe))
+    told = _told(case, system, finding, options, end)
+    late = case.start > 0 and told.reproduced and not told.convicted
+    if late and time.monotonic() < end:
+        _say(options)(f"nothing convicted from step {case.start} on: once more from the start")
+        whole = _told(from_the_start(case), system, finding, options, end)
+        told = whole if whole.reproduced else told
     file = write(told, options.run)
     if options.json:
         print(json.dumps(told.to_json(), indent=1, allow_nan=False))
@@ -87,6 +95,23 @@ def explain(arguments: list[str]) -> int:
         print("\n".join(lines(told)))
         print(f"\nwritten to {file}")
     return 0 if told.convicted else 1
+
+
+def _told(
+    case: Case, system: System[Any], finding: Finding, options: Explain, end: float
+) -> Explanation:
+    names = options.suspects or tuple(
+        each.name for each in suspected(system, case.symptom, finding.step, case.start)
+    )
+    with doing(options.workers, lambda: time.monotonic() < end) as does:
+        reasoning = Explaining(case, does, seconds(options.budget), options.workers, _say(options))
+        return reasoning.explain(name_of(finding), finding.title, names)
+
+
+def _say(options: Explain) -> Say:
+    if options.quiet or options.json:
+        return lambda line: None
+    return lambda line: print(f"  {line}", file=sys.stderr, flush=True)
 
 
 def seconds(text: str) -> float:

@@ -164,7 +164,7 @@ class Explaining:
             controls_shown=sum(each.shown for each in controls),
             verdicts=verdicts,
             sentence=sentence(text, reproduced, randomness, verdicts),
-            untested=_untested(system, randomness, verdicts),
+            untested=_untested(system, case.start, randomness, verdicts),
             replays=self._replays,
             seconds=time.monotonic() - self._began,
             processor_s=self._processor_s,
@@ -236,7 +236,7 @@ def _control_text(first: Outcome | None) -> str:
 
 
 def _untested(
-    system: System[Any], randomness: str, verdicts: tuple[Verdict, ...]
+    system: System[Any], start: int, randomness: str, verdicts: tuple[Verdict, ...]
 ) -> tuple[str, ...]:
     said = [f"{each.name}: {each.why}" for each in verdicts if each.word == "untested"]
     said += [
@@ -251,6 +251,8 @@ def _untested(
         )
     if randomness == "none":
         said.append("chance: no other randomness has shown the symptom often enough")
+    if start:
+        said.append(f"what happened before step {start}, where all replays began")
     said.append("the code of the network and of the scenes, beyond what the system names itself")
     if not system.interventions():
         said.append(f"the system {system.name} names no interventions of its own")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +53,12 @@ def chosen(findings: Sequence[Finding], wanted: str | None) -> Finding:
 
 
 def case_of(kind: type[System[Any]], folder: RunFolder, finding: Finding) -> Case:
-    """The run up to the last checkpoint before the finding, or its start."""
+    """The run up to the last checkpoint that does not know the finding, or its start."""
     recipe = load(kind.recipe_type, folder.recipe)
     files = checkpoint.steps_of(folder.checkpoints)
-    before = [step for step in files if step <= min(finding.since_step, finding.step)]
-    start = max(before, default=0)
+    before = [step for step in sorted(files, reverse=True) if step <= finding.since_step]
+    # A validation comes before the checkpoint of the same step, which then knows its findings.
+    start = next((step for step in before if not _knows(files[step], finding)), 0)
     return Case(
         system=importable(kind),
         recipe=dump(recipe),
@@ -70,6 +72,17 @@ def case_of(kind: type[System[Any]], folder: RunFolder, finding: Finding) -> Cas
         checkpoint=str(files[start]) if start else "",
         history=str(folder.history) if folder.history.exists() else "",
     )
+
+
+def from_the_start(case: Case) -> Case:
+    """The same with replays of the whole run, for a cause that came before the checkpoint."""
+    return replace(case, start=0, checkpoint="")
+
+
+def _knows(file: Path, finding: Finding) -> bool:
+    """Whether the guard had made the finding when a checkpoint was written."""
+    texts = checkpoint.load(file)["guard"]["findings"]
+    return name_of(finding) in {name_of(Finding.from_json(text)) for text in texts}
 
 
 def write(explanation: Explanation, path: Path) -> Path:
