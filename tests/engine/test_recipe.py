@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from wellposed.engine.curriculum import between
 from wellposed.engine.recipe import (
+    Optimizer,
     Phase,
     Recipe,
     Section,
@@ -267,3 +268,13 @@ def test_every_field_says_what_it_is(section: object):
               if isinstance(field.default, Section)}  # fmt: skip
     described = {name for name, field in kind.model_fields.items() if field.description}
     assert set(kind.model_fields) == nested | described
+
+
+def test_a_section_of_which_one_key_is_stated_keeps_the_recipes_own_defaults():
+    class Own(Recipe):
+        """One whose optimizer is not the one of the class."""
+
+        optimizer: Optimizer = Optimizer(learning_rate=0.5, betas=(0.1, 0.2))
+
+    made = parse(Own, {"optimizer": {"eps": 1e-7}}, "here")
+    assert made.optimizer == Optimizer(learning_rate=0.5, betas=(0.1, 0.2), eps=1e-7)

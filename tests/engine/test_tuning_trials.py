@@ -15,6 +15,7 @@ from toy import Toy, ToyRecipe, recipe
 from wellposed.engine.recipe import load
 from wellposed.engine.tuning.lease import Lease, first_tries, give_back, reclaim
 from wellposed.engine.tuning.outcome import (
+    as_yaml,
     best_of,
     best_recipe,
     differing,
@@ -232,6 +233,15 @@ def test_a_database_that_cannot_be_opened_is_named_without_its_password(tmp_path
 def test_the_difference_of_two_recipes_is_told_as_yaml():
     other = recipe(model={"hidden": 2})
     assert differing(other, recipe()) == ["  model.hidden: 2  # was 5"]
+
+
+def test_a_recipe_is_written_as_what_differs_and_read_back_whole(tmp_path):
+    promised = {"select": "error", "criteria": {"closeness": {"low": -1.0, "binding": True}}}
+    made = recipe(validation=promised, model={"hidden": 2})
+    file = tmp_path / "best.yaml"
+    file.write_text(as_yaml(made))
+    assert load(ToyRecipe, file) == made
+    assert set(yaml.safe_load(file.read_text())) == {"system", "model", "validation"}
 
 
 def until(happened: Any, seconds: float = 20) -> None:

@@ -235,7 +235,7 @@ def parse(kind: type[R], tree: Any, where: str) -> R:
     if not isinstance(tree, dict):
         raise RecipeError(f"{where}: found {type(tree).__name__}, wanted `key: value` lines.")
     try:
-        recipe = kind.model_validate(tree)
+        recipe = kind.model_validate(_over(kind(), tree))
     except ValidationError as error:
         raise RecipeError(explain_errors(kind, error, where)) from None
     for phase in recipe.curriculum:
@@ -243,6 +243,20 @@ def parse(kind: type[R], tree: Any, where: str) -> R:
         recipe.at_step(phase.from_step)
         recipe.at_step(phase.from_step + phase.ramp_steps)
     return recipe
+
+
+def _over(default: Section, tree: Mapping[str, Any]) -> dict[str, Any]:
+    """What `tree` says, over a recipe's own defaults.
+
+    A section of which a file states one key keeps the defaults that this recipe has for the others;
+    those of the section's class are other ones (a codec's optimizer is not that of a denoiser).
+    """
+    whole = default.model_dump()
+    for key, value in tree.items():
+        held = getattr(default, key, None) if isinstance(key, str) else None
+        nested = isinstance(held, Section) and isinstance(value, dict)
+        whole[key] = _over(held, value) if nested else value
+    return whole
 
 
 def load(kind: type[R], path: Path) -> R:

@@ -168,14 +168,21 @@ def best_recipe(best: Outcome, sought: Sought) -> Recipe:
 
 def as_yaml(recipe: Recipe) -> str:
     """Write what differs from the defaults, as a file that `wellposed train` takes."""
-    tree: dict[str, Any] = {"system": recipe.model_dump()["system"]}
-    for key, (value, _) in differences(recipe, type(recipe)()).items():
-        node = tree
-        *path, last = key.split(".")
-        for part in path:
-            node = node.setdefault(part, {})
-        node[last] = value
+    whole = recipe.model_dump(mode="json")
+    tree = {"system": whole["system"], **_other(whole, type(recipe)().model_dump(mode="json"))}
     return yaml.safe_dump(tree, sort_keys=False, width=100)
+
+
+def _other(this: Mapping[str, Any], that: Mapping[str, Any]) -> dict[str, Any]:
+    """What `this` has other than `that`, nested as it is."""
+    found: dict[str, Any] = {}
+    for key, value in this.items():
+        known = that.get(key)
+        if value == known and key in that:
+            continue
+        nested = isinstance(value, dict) and isinstance(known, dict)
+        found[key] = _other(value, known) if nested else value
+    return found
 
 
 def differing(recipe: Recipe, other: Recipe) -> list[str]:
