@@ -72,6 +72,8 @@ def test_a_silent_mixture_and_an_empty_enrolment_give_exact_silence():
     assert made.estimate[0].any()
     assert not made.estimate[1].any()
     assert torch.stack((made.whole, made.frames.sum(1))).isfinite().all()
+    assert made.whole[1] < -10 < made.whole[0]
+    assert (made.frames[1] < -10).all()
 
 
 @pytest.mark.parametrize("block", ["lstm", "mamba"])

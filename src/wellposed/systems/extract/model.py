@@ -20,6 +20,8 @@ from wellposed.nn.dualpath import DualPath
 from wellposed.systems.extract.recipe import Model
 
 TAPS = 3
+NOBODY = -20.0
+"""Logit of presence where nobody is asked for: a probability of 2e-9."""
 
 
 class Extracted(NamedTuple):
@@ -106,7 +108,7 @@ class Extract(BandFilter):
                 x = next(cues)(x, enrolled)
             x = path(x)
         taps = self.taps(x)
-        frames = self.presence(x)
+        frames = self.presence(x).masked_fill(~wanted[:, None], NOBODY)
         with torch.autocast(mixture.device.type, enabled=False):
             made = self.stft.inverse(self.filtered(spectrum, taps), mixture.shape[-1])
             return Extracted(made * wanted[:, None], frames, self.presence.whole(frames))
