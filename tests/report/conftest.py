@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,10 @@ import soundfile
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from asking import SECRET
 from chromium import PROGRAMS, Browser
+
+from wellposed.report.serving.server import RunServer
 
 RATE = 16000
 RECIPE = "system: enhance\ntraining:\n  steps: 400\nvalidation:\n  select: pesq_wb\n"
@@ -88,3 +92,20 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     browser = Browser(program, tmp_path_factory.mktemp("profile"))
     yield browser
     browser.close()
+
+
+@pytest.fixture
+def server(run_folder: Path) -> Iterator[RunServer]:
+    """The runs `run-7` and `deep/run-8`, beside a file that is none of them."""
+    root = run_folder.parent / "runs"
+    root.mkdir()
+    run_folder.rename(root / "run-7")
+    shutil.copytree(root / "run-7", root / "deep" / "run-8")
+    (root.parent / "secret.txt").write_text(SECRET)
+    (root / "run-7" / "secret.txt").write_text(SECRET)
+    with RunServer(root, port=0) as made:
+        thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield made
+        made.shutdown()
+        thread.join()

@@ -54,7 +54,15 @@ function show(numbers) {
     ...numbers.latest.map(({ name, value }) => pair(name, value)));
   live.querySelector(".small").replaceChildren(...numbers.curves.map(curve));
   document.querySelector(".verdict").textContent = numbers.verdict;
-  document.querySelector(".tiles").replaceChildren(
+  const tiles = document.querySelector(".tiles");
+  let more = document.querySelector("#verdict .details");
+  if (!more) {
+    more = make("ul");
+    more.className = "quiet details";
+    tiles.after(more);
+  }
+  more.replaceChildren(...numbers.details.map((sentence) => make("li", sentence)));
+  tiles.replaceChildren(
     ...numbers.tiles.map(([name, value, note, alarm]) => {
       const tile = pair(name, value, note);
       tile.className = alarm ? "tile alarm" : "tile";

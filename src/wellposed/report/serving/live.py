@@ -12,7 +12,7 @@ from wellposed.report.draw import thin
 from wellposed.report.facts import RunFacts, Series
 from wellposed.report.sections import tiles_of
 from wellposed.report.serving.found import writer_of
-from wellposed.report.verdict import verdict
+from wellposed.report.verdict import details, verdict
 from wellposed.report.wording import duration, quantity
 
 MOST_POINTS = 600
@@ -29,6 +29,7 @@ def live_numbers(facts: RunFacts) -> dict[str, Any]:
         "step": facts.last_step or 0,
         "planned": facts.planned_steps,
         "verdict": verdict(facts),
+        "details": details(facts),
         "tiles": [list(tile) for tile in tiles_of(facts)],
         "latest": [_latest(facts, name) for name in LATEST if name in facts.train],
         "curves": [
