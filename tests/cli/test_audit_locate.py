@@ -47,3 +47,5 @@ def test_a_run_asks_the_same_before_it_begins():
     said = [each.text for each in made.answers]
     assert any("512 measurements determine 5 unknowns" in each for each in said)
     assert any("change no bit of any estimate" in each for each in said)
+    assert "WP112" not in made.codes()
+    assert not any("terms lead to truth: not asked" in each for each in said)

@@ -4,9 +4,7 @@ import pytest
 import torch
 from little_locator import batch_of, network_of, system
 
-from wellposed.dsp.arrays.wavefront import Places
-from wellposed.systems.locate.covariance import hybrid
-from wellposed.systems.locate.model import Proposed
+from wellposed.systems.locate.ideal import between, ideal
 from wellposed.systems.locate.objective import Truth, locate_terms, weights_of
 from wellposed.systems.locate.recipe import Loss
 
@@ -18,46 +16,6 @@ def truth_in(batch) -> Truth:
     return Truth(batch["places"], symbols, batch["count"])
 
 
-def ideal(made, batch) -> Proposed:
-    """What a perfect network would say, logits of finite size."""
-    network = network_of(made)
-    cells, elements = network.cells, network.elements
-    truth = truth_in(batch)
-    placed = cells.located(truth.places)
-    size = len(truth.count), cells.columns * cells.rows
-    presence = torch.full(size, -12.0)
-    offset = torch.zeros(*size, 2)
-    curvature = torch.zeros(*size, cells.curvatures)
-    count = torch.full((size[0], network.slots + 1), -12.0)
-    for row, sources in enumerate(truth.count.tolist()):
-        count[row, sources] = 12.0
-        for k in range(sources):
-            cell = placed.cell[row, k]
-            presence[row, cell] = 12.0
-            offset[row, cell] = placed.offset[row, k]
-            low = int(placed.curvature[row, k].floor().clamp(max=cells.curvatures - 2))
-            share = placed.curvature[row, k] - low
-            shares = torch.full((cells.curvatures,), 1e-6)
-            shares[low], shares[low + 1] = 1 - share + 1e-6, share + 1e-6
-            curvature[row, cell] = shares.log()
-    azimuth, elevation, inverse = truth.places.unbind(-1)
-    inverse = torch.where(truth.there, inverse, 1.0)
-    rays = elements.response(Places(azimuth, elevation, 1 / inverse))
-    rays = rays * (truth.symbols.abs() * truth.there)[:, None]
-    waves = (rays.sum(-1) / rays.sum(-1).abs().square().sum(-1, keepdim=True).sqrt()).detach()
-    none = torch.zeros(size[0], network.slots)
-    return Proposed(
-        presence,
-        offset,
-        curvature,
-        count,
-        Places(none, none, none),
-        none,
-        hybrid(rays, waves, 0.0),
-        none,
-    )
-
-
 @pytest.fixture(scope="module")
 def asked():
     made = system(scenes__sources=(1, 3))
@@ -65,15 +23,8 @@ def asked():
     network = network_of(made)
     with torch.no_grad():
         begun = network(batch["heard"], batch["channel"], batch["codes"])
-    return made, batch, network, begun, ideal(made, batch)
-
-
-def between(one: Proposed, other: Proposed, share: float) -> Proposed:
-    mixed = {
-        name: (1 - share) * getattr(one, name) + share * getattr(other, name)
-        for name in ("presence", "offset", "curvature", "count", "covariance")
-    }
-    return one._replace(**mixed)
+    best = ideal(begun, truth_in(batch), network.cells, network.elements)
+    return made, batch, network, begun, best
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,6 +1,7 @@
 """What the audit of the problem must know of locating besides what every system says."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,7 +11,9 @@ from wellposed.engine.system import Batch, Item, Networks
 from wellposed.guard.audit.problem import Observation
 from wellposed.metrics.bounds.observations import Observation as Measured
 from wellposed.metrics.bounds.observations import surface_observation
+from wellposed.systems.locate.ideal import between, ideal
 from wellposed.systems.locate.model import Locator, shown
+from wellposed.systems.locate.objective import Truth, locate_terms, weights_of
 from wellposed.systems.locate.recipe import LocateRecipe
 from wellposed.systems.locate.scenes import generator_of, item_of, surface_of
 from wellposed.systems.locate.scoring import truth_of
@@ -24,8 +27,28 @@ NEEDED = (
 
 
 def declared(recipe: LocateRecipe) -> Mapping[str, Any]:
-    """Name measurements and unknowns, and the path of use."""
-    return {"observation": observation_of(recipe), "use": use}
+    """Name measurements and unknowns, the path of use, and the way to the truth."""
+    return {
+        "observation": observation_of(recipe),
+        "use": use,
+        "toward": partial(toward, recipe),
+    }
+
+
+@torch.no_grad()
+def toward(
+    recipe: LocateRecipe, networks: Networks, batch: Mapping[str, Tensor], share: float
+) -> dict[str, Tensor]:
+    """Terms of the proposal, moved this share of the way to a perfect one."""
+    network = networks["model"]
+    assert isinstance(network, Locator)
+    made = network(*(batch[name] for name in GIVEN))
+    symbols = torch.view_as_complex(batch["symbols"].contiguous())
+    truth = Truth(batch["places"], symbols, batch["count"])
+    cells, elements = network.cells, network.elements
+    moved = between(made, ideal(made, truth, cells, elements), share)
+    found = locate_terms(moved, truth, cells, elements)
+    return {name: found[name] for name in weights_of(recipe.loss)}
 
 
 def observation_of(recipe: LocateRecipe) -> Observation:
