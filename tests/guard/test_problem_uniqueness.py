@@ -102,6 +102,20 @@ def test_use_that_normalises_its_input_is_found():
     assert (finding.code, finding.severity) == ("WP207", Severity.FAIL)
 
 
+def test_use_may_differ_as_declared_and_no_more():
+    def on_a_grid(networks, batch):
+        return (networks["model"](batch["noisy"]) / 2**-5).round() * 2**-5
+
+    # The rounding of a grid is 2^-5 / sqrt(12) by root mean square, 0.9 % of an estimate of size 1.
+    (answer,) = asked(problem(use=on_a_grid, use_rounds=0.02), "paths_agree").answers
+    assert answer.finding is None
+    assert "declared: at most 0.02" in answer.text
+    (finding,) = asked(problem(use=on_a_grid, use_rounds=0.005), "paths_agree").findings
+    assert finding.code == "WP207"
+    assert "allowed 0.005 as declared" in finding.title
+    assert asked(problem(use=on_a_grid), "paths_agree").findings
+
+
 def test_use_that_loses_the_tail_is_found_by_its_shape():
     def shortened(networks: Networks, inputs: Batch) -> Tensor:
         return networks["model"](inputs["noisy"])[:, :-1]

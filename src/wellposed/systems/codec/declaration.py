@@ -17,6 +17,11 @@ from wellposed.systems.codec.recipe import FRAMES_PER_SECOND, CodecRecipe
 YARDSTICKS = ("snr_db", "mel_distance_db")
 """Measures besides the one that selects: one that minds phase and level, one of spectra."""
 
+USE_ROUNDS = 0.01
+"""Use computes on a grid of 2^-16, so that codes have the same bits on every machine. Measured in
+audits of three recipes: 0.1 to 0.3 % of the estimate, of it 0.05 % with equal codes; the rest from
+0.1 % of codes of which two are equally near. 1 % is -40 dB, 25 dB below the codec's own error."""
+
 
 def declared(recipe: CodecRecipe) -> Mapping[str, Any]:
     """Name axes, look-ahead, path of use, yardsticks and trivial outputs."""
@@ -27,6 +32,7 @@ def declared(recipe: CodecRecipe) -> Mapping[str, Any]:
         "waveforms": ("wave", "estimate"),
         "lookahead": rate // FRAMES_PER_SECOND - 1,
         "use": use,
+        "use_rounds": USE_ROUNDS,
         "yardsticks": {
             name: Yardstick(partial(_scores, rate=rate, name=name), metric(name).better)
             for name in names

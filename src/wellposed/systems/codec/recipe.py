@@ -151,7 +151,10 @@ class CodecRecipe(Recipe):
     scenes: Scenes = Scenes()
     loss: Loss = Loss()
     critic: Critic = Critic()
-    optimizer: Optimizer = Optimizer(learning_rate=1e-3, betas=(0.8, 0.99), clip_norm=10.0)
+    optimizer: Optimizer = Optimizer(learning_rate=3e-4, betas=(0.8, 0.99), clip_norm=10.0)
+    """Measured on two scenes in 40 steps from the transform: at 1e-3 the loss rises from 126 to
+    221, at 3e-4 it falls to 121, at 1e-4 to 119. descript-audio-codec takes 1e-4 for hundreds of
+    thousands of steps."""
     validation: Validation = Validation(select="si_sdr_db")
 
     @model_validator(mode="after")

@@ -103,6 +103,9 @@ class Problem:
     those of the truth itself."""
     use: Callable[[Networks, Batch], Estimates] | None = None
     """The path of use: the same estimates, from the inputs alone, as a user gets them."""
+    use_rounds: float = 0.0
+    """Difference that use is meant to have from training, relative to the estimate's size: such as
+    that of arithmetic on a grid. More than rounding and this is a fault."""
     yardsticks: Mapping[str, Yardstick | tuple[Callable[..., object], str]] = field(
         default_factory=dict
     )

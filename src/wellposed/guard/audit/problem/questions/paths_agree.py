@@ -2,7 +2,8 @@
 
 Signal: the estimates that training compares with the labels, in evaluation mode, beside those of
 the path of use. Threshold U: ten times the change under rounding of the inputs, or the rounding of
-a sum over all samples, whichever is larger; by root mean square and by the largest difference.
+a sum over all samples, or what the statement declares (`use_rounds`), whichever is largest; by root
+mean square.
 """
 
 import torch
@@ -35,16 +36,19 @@ def ask(rehearsal: Rehearsal) -> Part:
         name = shapes[0]
         shown = f"{tuple(trained[name].shape)} in training, {tuple(used[name].shape)} in use"
         return Part([_finding(name, f"{name} has another shape: {shown}", {})])
-    answers, numbers = [], {}
+    answers, numbers, declared = [], {}, rehearsal.problem.use_rounds
     for name in taps:
-        gap, allowed = _gap(trained[name], used[name]), _allowed(trained[name], rounded[name])
+        gap = _gap(trained[name], used[name])
+        allowed = max(_allowed(trained[name], rounded[name]), declared)
         numbers[f"{name}_gap"] = gap
         if not gap <= allowed:
             text = f"{name} in use differs from training by {gap:.2g} of its size (allowed "
             facts = {"gap": gap, "allowed": allowed}
-            answers.append(_finding(name, f"{text}{allowed:.1g} for rounding)", facts))
+            why = "as declared" if allowed == declared else "for rounding"
+            answers.append(_finding(name, f"{text}{allowed:.1g} {why})", facts))
     worst = max(numbers.values())
     good = f"training and use agree on {', '.join(taps)}: they differ by {worst:.1g} of its size"
+    good += f" (declared: at most {declared:g})" if declared else ""
     return Part(answers or [Answer(QUESTION, good)], numbers)
 
 
