@@ -25,7 +25,8 @@ class Enhance:
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
     """File for one file, folder for several; without it NAME-enhanced beside each."""
     model: str | None = None
-    """Folder of a run, weights file, or name of shipped weights; without it the shipped ones."""
+    """Folder of a run, weights file, or name of shipped weights; without it bsrnn-small, for a
+    stream mbs-causal."""
     device: str = "cpu"
     """cpu, cuda, cuda:1, or auto."""
     overwrite: bool = False

@@ -9,6 +9,7 @@ from wellposed.data.live import FRAMES
 from wellposed.engine.storage.modelfile import save_model
 from wellposed.errors import CheckpointError, DataError
 from wellposed.nn.dualpath import BLOCKS
+from wellposed.systems.enhance.loading import CAUSAL
 from wellposed.systems.enhance.model import Bsrnn
 from wellposed.systems.enhance.recipe import SIZES, EnhanceRecipe, Model
 from wellposed.systems.enhance.stream import EnhanceStream
@@ -220,6 +221,15 @@ def test_a_network_that_looks_ahead_is_refused_by_name(tmp_path):
         EnhanceStream(lively(causal=False))
     with pytest.raises(CheckpointError, match=r"bsrnn-small.*model\.causal True"):
         EnhanceStream("bsrnn-small")
+
+
+def test_without_a_model_the_shipped_causal_one_streams_as_it_works_on_files(noise):
+    waveform = noise(1, 8_000)[0]
+    made = in_chunks(EnhanceStream(), waveform, 700)
+    whole = Enhancer.load(CAUSAL)(waveform, 16_000)
+    np.testing.assert_allclose(made, whole, atol=1e-5)
+    # White noise is no speech: most of it goes, with the half second in which the level is learned.
+    assert np.square(made).mean() < 0.25 * np.square(waveform).mean()
 
 
 def test_a_weights_file_can_be_streamed(network, tmp_path, noise):

@@ -9,6 +9,8 @@ from wellposed.systems.enhance.model import Bsrnn
 from wellposed.systems.enhance.recipe import EnhanceRecipe
 
 WEIGHTS = Shelf(EnhanceRecipe, Path(__file__).parent / "weights", default="bsrnn-small")
+CAUSAL = "mbs-causal"
+"""Shipped weights that never look ahead: what a stream takes when no model is named."""
 
 
 def load_network(path: Path, device: torch.device) -> Bsrnn:
