@@ -36,7 +36,7 @@ demo: $(SETUP) ## Train a small enhancer in minutes, score it, and hear the diff
 	@"$(PYTHON)" -m wellposed demo $(ARGS)
 
 test: $(SETUP) ## Run the tests, on up to four cores
-	@"$(PYTHON)" -m pytest -n auto --maxprocesses 4 $(ARGS)
+	@"$(PYTHON)" -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 lint: $(SETUP) ## Check style and format
 	@"$(PYTHON)" -m ruff check

@@ -32,8 +32,10 @@ def test_a_sound_run_is_audited_and_its_bits_are_those_of_one_that_is_not(tmp_pa
     assert audit["numbers"]["plan"]["time_s"]["value"] > 0
     assert not RunFolder(unasked).audit.exists()
     page = RunFolder(asked).report.read_text()
-    assert "Audit before the run" in page
-    assert "Audit before the run" not in RunFolder(unasked).report.read_text()
+    assert "Before the run" in page
+    without = RunFolder(unasked).report.read_text()
+    assert "Before the run" not in without
+    assert "Not asked before the run" in without
 
 
 def test_a_fail_refuses_the_run_before_there_is_a_folder(tmp_path, capsys):
