@@ -27,6 +27,8 @@ from wellposed.systems.codec.system import CodecSystem
 
 NEVER = 10**9
 WARMUP = 20
+RATE = 1e-3
+"""Above the recipe's, so that in so few steps something happens."""
 SHORT: dict[str, Any] = {
     "scenes.seconds": 0.5,
     "scenes.validation_seconds": 3.0,
@@ -93,7 +95,7 @@ def train(name: str, system: CodecSystem, steps: int) -> tuple[Codec, float]:
     spoil(name, codec.train())
     recipe = system.recipe.optimizer
     optimizer = torch.optim.AdamW(
-        codec.parameters(), recipe.learning_rate, recipe.betas, weight_decay=recipe.weight_decay
+        codec.parameters(), RATE, recipe.betas, weight_decay=recipe.weight_decay
     )
     batch, begun = system.recipe.training.batch_size, time.process_time()
     for step in range(steps):
@@ -106,7 +108,7 @@ def train(name: str, system: CodecSystem, steps: int) -> tuple[Codec, float]:
         total.backward()
         torch.nn.utils.clip_grad_norm_(codec.parameters(), recipe.clip_norm)
         for group in optimizer.param_groups:
-            group["lr"] = recipe.learning_rate * min(1.0, (step + 1) / WARMUP)
+            group["lr"] = RATE * min(1.0, (step + 1) / WARMUP)
         optimizer.step()
     return codec.eval(), (time.process_time() - begun) / steps
 
