@@ -132,7 +132,7 @@ def test_options_that_clash_are_a_usage_error(arguments, problem, capsys):
 
 
 def test_a_model_that_looks_ahead_is_refused_before_anything_is_read(capsys):
-    assert main(["enhance", "--stream"]) == 1
+    assert main(["enhance", "--stream", "--model", "bsrnn-small"]) == 1
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "model.causal True" in captured.err
