@@ -116,5 +116,5 @@ def _shared(items: dict[str, Items], absent: float) -> dict[str, Items]:
 
 
 def _source(items: Items) -> Tensor:
-    assert items.source is not None
+    assert items.source is not None  # `_items` above gives the mixture to every kind
     return items.source

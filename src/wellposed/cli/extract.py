@@ -77,7 +77,7 @@ def _clash(options: Extract) -> str | None:
 
 def _file(options: Extract, extractor: Extractor) -> int:
     source = options.mixture
-    assert source is not None
+    assert source is not None  # `_clash` has refused a call without it
     target = options.output or source.with_stem(f"{source.stem}-extracted")
     info = extract_file(
         extractor, source, target, presence=options.presence, overwrite=options.overwrite

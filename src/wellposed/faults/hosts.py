@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from wellposed.engine.recipe import changed
 from wellposed.engine.system import Batch, Item, Moment, Networks, Player, System
-from wellposed.faults.bearings import Bearings, BearingsRecipe
+from wellposed.faults.bearings import Bearings
 from wellposed.faults.fault import Changes, Fault, Scores
+from wellposed.faults.spoiled import Spoiled
 from wellposed.systems.enhance.recipe import SIZES, EnhanceRecipe
 from wellposed.systems.enhance.system import Enhance
 
@@ -49,34 +50,11 @@ def _scene(recipe: str, split: str, index: int) -> Item:
     return Enhance(EnhanceRecipe.model_validate_json(recipe)).item(split, index)
 
 
-class Enhanced(Enhance):
+class Enhanced(Spoiled, Enhance):
     """Enhance, with a fault in it. Scenes are kept: many trials share them."""
 
     changes: ClassVar[Changes] = SMALL
     """The recipe of this host, as differences from the defaults."""
-
-    def __init__(self, recipe: EnhanceRecipe, fault: Fault) -> None:
-        """Take the recipe and what is to go wrong."""
-        super().__init__(recipe)
-        self.fault = fault
-
-    def with_recipe(self, recipe: EnhanceRecipe) -> "Enhanced":
-        """Return this host under the recipe of a phase."""
-        return type(self)(recipe, self.fault)
-
-    def build(self) -> dict[str, nn.Module]:
-        """Make the networks, then spoil them."""
-        networks = self.networks()
-        self.fault.build(networks)
-        return networks
-
-    def networks(self) -> dict[str, nn.Module]:
-        """Make the networks."""
-        return super().build()
-
-    def item(self, split: str, index: int) -> Item:
-        """Render a scene, spoiled."""
-        return self.fault.item(self.scene(split, index), split, index)
 
     def scene(self, split: str, index: int) -> Item:
         """Render a scene, or take the one that was rendered before."""
@@ -85,28 +63,6 @@ class Enhanced(Enhance):
     @cached_property
     def _scenes_alone(self) -> str:
         return self.recipe.model_dump_json(include={"scenes", "data", "seed"})
-
-    def terms(
-        self, player: str, networks: Networks, batch: Batch, moment: Moment
-    ) -> dict[str, Tensor]:
-        """Compute the terms, spoiled."""
-        fault = self.fault
-        if moment.step != fault.step:
-            fault.step = moment.step
-            fault.before()
-        fault.player = player
-        batch = fault.batch(batch)
-        return fault.terms(self.compare(player, networks, batch, moment), batch, moment)
-
-    def compare(
-        self, player: str, networks: Networks, batch: Batch, moment: Moment
-    ) -> dict[str, Tensor]:
-        """Compute the terms."""
-        return super().terms(player, networks, batch, moment)
-
-    def weights(self, player: str) -> dict[str, float]:
-        """Weights of the recipe, spoiled."""
-        return self.fault.weights(super().weights(player))
 
     def _scores(self, item: Item, estimate: Tensor) -> Scores:
         return self.fault.score(super()._scores(item, estimate), item, estimate)
@@ -237,7 +193,7 @@ def _level(wave: Tensor) -> Tensor:
     return wave.square().mean(-1, keepdim=True).sqrt() + 1e-4
 
 
-class Located(Bearings):
+class Located(Spoiled, Bearings):
     """Directions from an array, with a fault in it."""
 
     changes: ClassVar[Changes] = {
@@ -257,42 +213,6 @@ class Located(Bearings):
         "validation.scenes": 12,
         "validation.select": "held",
     }
-
-    def __init__(self, recipe: BearingsRecipe, fault: Fault) -> None:
-        """Take the recipe and what is to go wrong."""
-        super().__init__(recipe)
-        self.fault = fault
-        vars(self).update(fault.attributes)
-
-    def with_recipe(self, recipe: BearingsRecipe) -> "Located":
-        """Return this host under the recipe of a phase."""
-        return type(self)(recipe, self.fault)
-
-    def build(self) -> dict[str, nn.Module]:
-        """Make the network, then spoil it."""
-        networks = super().build()
-        self.fault.build(networks)
-        return networks
-
-    def item(self, split: str, index: int) -> Item:
-        """Draw a scene, spoiled."""
-        return self.fault.item(super().item(split, index), split, index)
-
-    def terms(
-        self, player: str, networks: Networks, batch: Batch, moment: Moment
-    ) -> dict[str, Tensor]:
-        """Compute the terms, spoiled."""
-        fault = self.fault
-        if moment.step != fault.step:
-            fault.step = moment.step
-            fault.before()
-        fault.player = player
-        batch = fault.batch(batch)
-        return fault.terms(super().terms(player, networks, batch, moment), batch, moment)
-
-    def weights(self, player: str) -> dict[str, float]:
-        """Weights of the recipe, spoiled."""
-        return self.fault.weights(super().weights(player))
 
 
 HOSTS: dict[str, type[Enhanced] | type[Located]] = {

@@ -40,7 +40,7 @@ class Candidates:
     @cached_property
     def halves(self) -> tuple[Tensor, Tensor]:
         """Of points on one side: features that both sides share, and those that change sign."""
-        assert self.mirror is not None
+        assert self.mirror is not None  # asked for where there is one only
         side = self.mirror.sides[0]
         even, odd = self.mirror.apart((self.response / self.energy.sqrt())[:, side], -2)
         cross = (even.conj().unsqueeze(1) * odd).flatten(0, 1)

@@ -111,7 +111,7 @@ def _run(place: Place, recipe: Recipe, path: Path, watcher: _Watcher) -> None:
 
 def _tell(study: optuna.Study, trial: optuna.Trial, lease: Lease, watcher: _Watcher) -> None:
     run = watcher.run
-    assert run is not None
+    assert run is not None  # the watcher is handed the run before its first step
     if run.dismissed == LOST or lease.lost:
         return
     selection, recipe = run.moving.selection, run.recipe

@@ -78,7 +78,7 @@ def label_probes(rehearsal: Rehearsal) -> Probes:
 
 def _named(select: str, answer: Answer) -> Answer:
     """The same answer about a metric: what would be FAIL of a loss misleads the choice as well."""
-    assert answer.finding is not None
+    assert answer.finding is not None  # only answers with one are renamed
     finding = replace(answer.finding, title=f"{select} as a loss: {answer.finding.title}")
     if finding.severity is Severity.FAIL:
         finding = replace(finding, advice="choose by another metric, or declare Problem(blind=...)")

@@ -69,7 +69,7 @@ def ask(rehearsal: Rehearsal) -> Part:
 def _ends(rehearsal: Rehearsal) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Terms of `ITEMS` items or a few more, at both ends."""
     toward = rehearsal.problem.toward
-    assert toward is not None
+    assert toward is not None  # `ask` is silent where it is not given
     networks = rehearsal.copies()
     ends: tuple[dict[str, list[Tensor]], dict[str, list[Tensor]]] = ({}, {})
     number = items = 0
