@@ -41,6 +41,27 @@ def test_a_later_signal_acts_as_usual(monkeypatch):
         signal.signal(signal.SIGINT, before)
 
 
+def test_a_signal_inside_asks_the_block_around_it_too():
+    with stop_on_signal() as outer:
+        with stop_on_signal() as inner:
+            signal.raise_signal(signal.SIGTERM)
+        assert (inner.name, outer.name) == ("SIGTERM", "SIGTERM")
+        with stop_on_signal() as next_inner:
+            assert next_inner.name == "SIGTERM"
+
+
+def test_a_later_signal_inside_acts_as_usual_for_the_block_around_it(monkeypatch):
+    monkeypatch.setattr(stopping, "ONE_REQUEST_S", -1.0)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with stop_on_signal(), stop_on_signal():
+            signal.raise_signal(signal.SIGINT)
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_leaving_is_what_the_signal_would_have_done():
     asked = StopRequest()
     asked.leave()

@@ -1,5 +1,6 @@
 """Trials in this process: leases, retries, pruning, failures, and what is told of them."""
 
+import signal
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -75,6 +76,18 @@ def test_a_search_runs_the_recipe_as_it_stands_first_and_tells_the_best(tmp_path
     written = load(ToyRecipe, task.folder.path / "best.yaml")
     assert written == best_recipe(best, task.sought)
     assert len((task.folder.path / "trials.csv").read_text().splitlines()) == 3
+
+
+def test_a_signal_after_the_last_step_of_a_trial_ends_its_worker(tmp_path, monkeypatch):
+    def signalled(self: Toy, networks: Any, folder: Path) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(Toy, "show_examples", signalled)
+    task = task_in(tmp_path, prune="none")
+    enqueue_recipe(task, studied(task))
+    with pytest.raises(SystemExit):
+        served(task)
+    assert [trial.state for trial in studied(task).trials] == [TrialState.COMPLETE]
 
 
 def test_a_trial_has_the_value_of_the_best_checkpoint_of_an_ordinary_run(tmp_path):

@@ -21,6 +21,7 @@ from optuna.distributions import (
 from optuna.trial import TrialState
 
 from wellposed.engine.recipe import Recipe
+from wellposed.engine.stopping import StopRequest, stop_on_signal
 from wellposed.engine.tuning.attempt import Place, attempt
 from wellposed.engine.tuning.lease import Lease, first_tries, reclaim
 from wellposed.engine.tuning.space import Axis
@@ -56,13 +57,19 @@ def work(task: Task) -> None:
 
 
 def serve(task: Task, name: str) -> None:
-    """Work under a name that `TuneFolder.joined` gave, until no trial is left."""
+    """Work under a name that `TuneFolder.joined` gave, until no trial is left.
+
+    Raises KeyboardInterrupt or SystemExit after a signal, also after one that came in the last
+    step of a trial: what another worker gave back is not begun again by one that was stopped too.
+    """
     sampler = _sampler(task, name)
     study = open_study(task.folder, task.sought, task.url, sampler, pruner(task))
     place = Place(task.folder, task.sought, task.device)
-    while (trial := _next(task, study, name)) is not None:
-        with Lease(trial, name, task.lease_s) as lease:
-            attempt(place, study, trial, lease)
+    with stop_on_signal() as stop:
+        while (trial := _next(task, study, name, stop)) is not None:
+            with Lease(trial, name, task.lease_s) as lease:
+                attempt(place, study, trial, lease)
+    stop.leave()
 
 
 def pruner(task: Task) -> optuna.pruners.BasePruner:
@@ -91,9 +98,9 @@ def enqueue_recipe(task: Task, study: optuna.Study) -> None:
             study.enqueue_trial(held, user_attrs={"recipe_as_it_stands": True})
 
 
-def _next(task: Task, study: optuna.Study, name: str) -> optuna.Trial | None:
-    """Take a trial; wait while the last ones run elsewhere; None when all have ended."""
-    while True:
+def _next(task: Task, study: optuna.Study, name: str, stop: StopRequest) -> optuna.Trial | None:
+    """Take a trial; wait while the last ones run elsewhere; None when all have ended, or asked."""
+    while not stop:
         with task.folder.locked():
             reclaim(study, task.folder, task.tries, task.lease_s)
             waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
@@ -105,6 +112,7 @@ def _next(task: Task, study: optuna.Study, name: str) -> optuna.Trial | None:
             if not study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
                 return None
         time.sleep(WAIT_S)
+    return None
 
 
 def _sampler(task: Task, name: str) -> optuna.samplers.BaseSampler:
