@@ -1,17 +1,20 @@
 """`wellposed export`: the best weights of a run as one file to give away, or as an ONNX graph."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
 import tyro
+from torch import Tensor
 
 from wellposed.engine.storage.modelfile import load_model, save_model, without_paths
 from wellposed.errors import RunError
 from wellposed.systems.enhance.loading import WEIGHTS, load_network
 from wellposed.systems.enhance.onnxfile import CHECK_S, difference, require, write_onnx
+from wellposed.systems.extract.calibration import calibrate
+from wellposed.systems.extract.loading import load_network as load_extractor
 
 
 @dataclass
@@ -26,6 +29,10 @@ class Export:
     """File for the streaming step as an ONNX graph; needs a causal model and the extra `onnx`."""
     licence: str | None = None
     """Licence of the weights, written into the files: "CC-BY-4.0", for example."""
+    calibrate: int = 0
+    """Scenes of validation on which level and threshold of an extractor are set; 0: as they are."""
+    data: Path | None = None
+    """Corpus of the validation scenes; without it the data of the weights' recipe."""
 
 
 def export(arguments: list[str]) -> int:
@@ -43,6 +50,8 @@ def export(arguments: list[str]) -> int:
     card = without_paths(card)
     if options.licence is not None:
         card["licence"] = options.licence
+    if options.calibrate:
+        tensors, card["calibrated"] = _calibrated(options, source)
     if options.output is not None:
         save_model(options.output, tensors, card)
         count = sum(tensor.numel() for tensor in tensors.values())
@@ -50,6 +59,18 @@ def export(arguments: list[str]) -> int:
     if options.onnx is not None:
         _export_onnx(source, options.onnx, card)
     return 0
+
+
+def _calibrated(options: Export, source: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Weights of an extractor with level and threshold set, and what was set."""
+    network, recipe = load_extractor(source, torch.device("cpu"))
+    done = calibrate(network, recipe, options.calibrate, data=options.data)
+    print(
+        f"level {done.gain_db:+.2f} dB, threshold of presence {done.threshold:.3f} (equal error "
+        f"rate {done.equal_error_rate:.1%}) from {done.present} scenes with the target and "
+        f"{done.absent} without"
+    )
+    return {f"model/{name}": value for name, value in network.state_dict().items()}, asdict(done)
 
 
 def _export_onnx(source: Path, target: Path, card: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The tests of the codec share made-up files."""
+"""The tests of the extractor share a small recipe and network."""
 
 import sys
 from pathlib import Path

@@ -73,7 +73,7 @@ class Extract(BandFilter):
         self.gate = BandGate(widths, size)
         self.presence = PresenceHead(size, recipe.embedding)
         # Kept with the weights; set from the validation list, see `System.calibrate`;
-        # 0 is a probability of a half..
+        # 0 is a probability of a half.
         self.register_buffer("threshold", torch.zeros(()))
 
     def forward(self, mixture: Tensor, enrolment: Tensor) -> Extracted:
@@ -116,6 +116,12 @@ class Extract(BandFilter):
     def taps(self, x: Tensor) -> Tensor:
         """Gated complex taps `(batch, frames, bins, taps)`."""
         return self.mask(x) * self.gate(x).float().unsqueeze(-1)
+
+    @torch.no_grad()
+    def amplify(self, gain: float) -> None:
+        """Scale all outputs from now on: taps are linear in the last layer of the mask."""
+        self.mask.outer.mul_(gain)
+        self.mask.outer_bias.mul_(gain)
 
     def filtered(self, spectrum: Tensor, taps: Tensor) -> Tensor:
         """Apply the taps to the mixture."""
