@@ -50,7 +50,7 @@ def test_the_median_level_is_right_afterwards_and_the_threshold_lies_where_it_sa
 
 
 def test_scenes_of_one_kind_alone_are_refused():
-    with pytest.raises(DataError, match="both are wanted. Ask for more"):
+    with pytest.raises(DataError, match="both are wanted"):
         calibrate(little_network(), little_recipe(), 1)
 
 
