@@ -17,7 +17,8 @@ from wellposed.systems.extract.recipe import ExtractRecipe
 
 LITTLE = changed(
     ExtractRecipe(curriculum=()),
-    {"scenes.rate": 8000, "scenes.seconds": 1.0, "scenes.present": 1, "scenes.absent": 1,
+    {"scenes.rate": 8000, "scenes.seconds": 1.0, "scenes.present": 1,
+     "scenes.partial": 0, "scenes.absent": 1,
      "scenes.enrol_seconds": [0.5, 1.0], "training.batch_size": 2, "loss.windows_ms": [32.0],
      "loss.anchor": 1.0},
     "test",

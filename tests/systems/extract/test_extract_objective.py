@@ -111,9 +111,12 @@ def test_a_batch_of_absent_scenes_and_silent_mixtures_is_finite():
 
 
 def test_phases_without_absent_scenes_have_no_terms_about_them():
-    first = ExtractRecipe()
-    assert {"absent", "presence"}.isdisjoint(terms_of(first))
-    assert {"absent", "presence"} <= set(terms_of(first.at_step(2000)[1]))
+    recipe = ExtractRecipe()
+    whole = changed(recipe, {"scenes.present": 8, "scenes.partial": 0}, "test")
+    assert {"absent", "presence"}.isdisjoint(terms_of(whole))
+    # A part without the target is silence to be kept, but no scene lacks the target.
+    assert {"absent", "presence"} & set(terms_of(recipe)) == {"absent"}
+    assert {"absent", "presence"} <= set(terms_of(recipe.at_step(2000)[1]))
 
 
 def test_presence_of_frames_follows_the_target():

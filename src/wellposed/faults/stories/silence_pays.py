@@ -37,6 +37,7 @@ SMALL: Changes = {
     "scenes.seconds": 0.5,
     "scenes.validation_seconds": 1.0,
     "scenes.present": 2,
+    "scenes.partial": 0,
     "scenes.absent": 2,
     "scenes.interferers": (0.0, 1.0, 0.0, 0.0),
     "scenes.noise": 0.0,
