@@ -56,6 +56,17 @@ def test_nothing_convicted_is_a_failure_that_json_tells_too(run, capsys):
     assert "None of what was tried" in told["sentence"]
 
 
+def test_a_budget_that_holds_nothing_says_so_before_and_after(run, capsys):
+    command = ["explain", str(run), "--workers", "0", "--budget", "0.001s"]
+    assert main(command) == 1
+    told = capsys.readouterr()
+    assert "the symptom needs 4 steps" in told.err
+    assert "holds no verdict" in told.err
+    assert "Nothing can be said of a cause yet: the budget ended" in told.out
+    assert main([*command, "--quiet"]) == 1
+    assert not capsys.readouterr().err
+
+
 def test_what_is_not_found_after_the_checkpoint_is_looked_for_from_the_start(
     run, capsys, monkeypatch
 ):

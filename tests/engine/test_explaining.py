@@ -7,6 +7,7 @@ import pytest
 from explained import STEPS, Broken, Pulled, case, small
 from toy import Toy, register
 
+from wellposed.engine.explain.budget import ENDLESS, Budget
 from wellposed.engine.explain.explaining import Explaining
 from wellposed.engine.explain.job import Case, Job, Outcome, importable
 from wellposed.engine.explain.ofrun import case_of, chosen, name_of, read_findings, write
@@ -22,9 +23,9 @@ from wellposed.engine.storage.runfolder import RunFolder
 from wellposed.errors import RunError
 
 
-def explained(given: Case, names: tuple[str, ...], left=lambda: True, workers: int = 0):
+def explained(given: Case, names: tuple[str, ...], budget: Budget = ENDLESS, workers: int = 0):
     """Explain here, in this process."""
-    with doing(workers, left) as does:
+    with doing(workers, budget) as does:
         return Explaining(given, does, 60.0, workers).explain("toy", "a toy", names)
 
 
@@ -81,7 +82,7 @@ def test_worker_processes_give_the_same_answers_as_this_one():
     jobs = [Job(case(), names, str(names)) for names in ((), ("no-pull",), ("seed:3",))]
 
     def answers(workers: int) -> dict[str, Outcome]:
-        with doing(workers, lambda: True) as does:
+        with doing(workers, ENDLESS) as does:
             return {each.key: replace(each, seconds=0.0, processor_s=0.0) for each in does(jobs)}
 
     assert answers(0) == answers(2)
@@ -98,13 +99,6 @@ def test_a_symptom_that_does_not_show_again_is_not_explained():
     assert not told.reproduced
     assert told.replays == 1
     assert "does not show" in told.sentence
-
-
-def test_no_replay_begins_after_the_budget():
-    left = iter([True, True, False])
-    told = explained(case(), ("no-pull", "no-gate"), left=lambda: next(left, False))
-    assert told.replays == 2
-    assert {each.word for each in told.verdicts} == {"undecided"}
 
 
 def test_a_symptom_of_one_seed_alone_is_paired_with_moved_weights(monkeypatch):

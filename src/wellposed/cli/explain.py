@@ -3,13 +3,13 @@
 import json
 import re
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tyro
 
+from wellposed.engine.explain.budget import UNITS, Budget, Progress
 from wellposed.engine.explain.explaining import Explaining, Say
 from wellposed.engine.explain.job import Case
 from wellposed.engine.explain.ofrun import (
@@ -31,8 +31,6 @@ from wellposed.engine.system import System
 from wellposed.errors import RecipeError
 from wellposed.guard import Finding
 from wellposed.systems import system_type
-
-UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 
 
 @dataclass
@@ -61,7 +59,7 @@ class Explain:
     seeds: int = 1
     """Seeds of each story."""
     quiet: bool = False
-    """Say nothing of single replays."""
+    """Tell nothing before the answer."""
 
 
 def explain(arguments: list[str]) -> int:
@@ -80,13 +78,13 @@ def explain(arguments: list[str]) -> int:
     kind = system_type(system_name(folder.recipe))
     finding = chosen(read_findings(folder), options.finding)
     case = case_of(kind, folder, finding)
-    end = time.monotonic() + budget_s
+    budget = Budget.of(budget_s)
     system = kind(load(kind.recipe_type, folder.recipe))
-    told = _told(case, system, finding, options, end)
+    told = _told(case, system, finding, options, budget)
     late = case.start > 0 and told.reproduced and not told.convicted
-    if late and time.monotonic() < end:
+    if late and not budget.over:
         _say(options)(f"nothing convicted from step {case.start} on: once more from the start")
-        whole = _told(from_the_start(case), system, finding, options, end)
+        whole = _told(from_the_start(case), system, finding, options, budget)
         told = whole if whole.reproduced else told
     file = write(told, options.run)
     if options.json:
@@ -98,13 +96,14 @@ def explain(arguments: list[str]) -> int:
 
 
 def _told(
-    case: Case, system: System[Any], finding: Finding, options: Explain, end: float
+    case: Case, system: System[Any], finding: Finding, options: Explain, budget: Budget
 ) -> Explanation:
     names = options.suspects or tuple(
         each.name for each in suspected(system, case.symptom, finding.step, case.start)
     )
-    with doing(options.workers, lambda: time.monotonic() < end) as does:
-        reasoning = Explaining(case, does, seconds(options.budget), options.workers, _say(options))
+    say = _say(options)
+    with doing(options.workers, budget, Progress(say, budget)) as does:
+        reasoning = Explaining(case, does, seconds(options.budget), options.workers, say, budget)
         return reasoning.explain(name_of(finding), finding.title, names)
 
 

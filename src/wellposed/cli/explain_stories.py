@@ -19,8 +19,9 @@ def judge(only: Sequence[str], seeds: int, budget_s: float, workers: int, *, as_
     done: list[Judged] = []
     if not as_json:
         print(COLUMNS, flush=True)
-    for name in only or known:
-        for seed in range(seeds):
+    # Stories of one system have their scenes in common, seed by seed, and keep them a while.
+    for seed in range(seeds):
+        for name in only or known:
             each = judged(known[name], seed, budget_s, workers)
             done.append(each)
             if not as_json:

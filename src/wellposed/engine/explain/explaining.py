@@ -6,42 +6,32 @@ other rounds are pairs under other randomness, of which the test counts.
 """
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 
 import yaml
 
-from wellposed.engine.explain.evidence import LEVEL, Wealth, as_number
+from wellposed.engine.explain.budget import ENDLESS, Budget
+from wellposed.engine.explain.concluding import Judged, Suspect
+from wellposed.engine.explain.effort import PILOTS, Effort, pace
+from wellposed.engine.explain.evidence import LEVEL
 from wellposed.engine.explain.job import Case, Job, Outcome
-from wellposed.engine.explain.verdict import Explanation, Verdict, Word, ranked, sentence
+from wellposed.engine.explain.sentence import sentence
+from wellposed.engine.explain.shown import Shown
+from wellposed.engine.explain.verdict import Explanation
 from wellposed.engine.explain.workers import Doing
-from wellposed.engine.interventions.intervention import Intervention, as_yaml
 from wellposed.engine.interventions.registry import named
 from wellposed.engine.randomness import key
 from wellposed.engine.recipe import Recipe, parse
-from wellposed.engine.system import System
+from wellposed.engine.telling.figures import clock
 
-PILOTS = 3
-"""Controls with other randomness that say which kind of it the pairs get; not counted."""
 ROUNDS = 12
 """Pairs at most: what is undecided then would take many more."""
 SEEDS = 1 << 31
 CONTROL = "control"
 Say = Callable[[str], None]
-
-
-@dataclass
-class _Suspect:
-    intervention: Intervention
-    wealth: Wealth = field(default_factory=Wealth)
-    original: bool | None = None
-    differences: list[float] = field(default_factory=list)
-    brought: list[set[str]] = field(default_factory=list)
-    why: str = ""
-
-    def open(self, suspects: int) -> bool:
-        return not (self.why or self.wealth.convicts(suspects) or self.wealth.acquits())
+Found = dict[str, Outcome]
 
 
 @dataclass
@@ -53,45 +43,73 @@ class Explaining:
     budget_s: float
     workers: int
     say: Say = lambda line: None
+    budget: Budget = ENDLESS
+    """The one that `doing` goes by, to say beforehand whether it lasts."""
 
     def explain(self, finding: str, title: str, names: Sequence[str]) -> Explanation:
         """Try the interventions of these names. Raises RecipeError: one does not exist."""
         self._began, self._replays, self._processor_s = time.monotonic(), 0, 0.0
+        self._steps, self._seconds, self._short = 0, 0.0, False
         kind = self.case.kind()
         recipe = parse(kind.recipe_type, yaml.safe_load(self.case.recipe), "recipe")
         system = kind(recipe)
-        suspects = [_Suspect(named(name, system)) for name in names]
+        suspects = [Suspect(named(name, system)) for name in names]
         for each in suspects:
             each.why = each.intervention.refusal(system, self.case.start)
+        effort = self._effort(suspects, pace(self.case.history, self.case.start))
+        for line in effort.lines(min(self.budget_s, self.budget.left_s)):
+            self.say(line)
         first = self._do([Job(self.case, (), CONTROL)]).get(CONTROL)
-        reproduced = first is not None and first.shown
         randomness, controls = "none", []
-        if reproduced:
+        if first is not None and first.shown:
+            if needed := self._needed(suspects):
+                self.say(f"at the pace of this replay about {clock(needed)} for all")
             self._round_of_the_run(suspects)
             randomness = self._pilot(recipe)
         if randomness != "none":
             controls = self._rounds(suspects, recipe, randomness)
-        return self._told(finding, title, system, first, randomness, controls, suspects)
+        shown = Shown(first, randomness, controls, self._short, self._needed(suspects))
+        return self._told(finding, title, Judged(system, self.case.start, suspects, shown))
 
-    def _do(self, jobs: list[Job]) -> dict[str, Outcome]:
-        found = {}
+    def _effort(self, suspects: Sequence[Suspect], step_s: float | None) -> Effort:
+        steps = self.case.symptom.steps - self.case.start
+        stretches = tuple(each.intervention.stretch for each in suspects if not each.why)
+        return Effort(steps, stretches, self.workers, step_s)
+
+    def _needed(self, suspects: Sequence[Suspect]) -> float | None:
+        """Time for all, by what replays took here, or the run if none took a step."""
+        if self._steps:
+            return self._effort(suspects, self._seconds / self._steps).needed_s
+        return self._effort(suspects, pace(self.case.history, self.case.start)).needed_s
+
+    def _do(self, jobs: list[Job], of: Mapping[str, Suspect] = MappingProxyType({})) -> Found:
+        """Do jobs; those that the budget ended are not among what is found, but the first."""
+        found, began = {}, set()
         for outcome in self.doing(jobs):
-            found[outcome.key] = outcome
+            began.add(outcome.key)
             self._replays += 1
             self._processor_s += outcome.processor_s
+            self._steps += max(0, outcome.step - self.case.start)
+            self._seconds += outcome.seconds
             told = outcome.refused or ("shows it" if outcome.shown else "does not show it")
-            self.say(f"{outcome.key}: {told} ({outcome.step} steps, {outcome.seconds:.1f} s)")
+            if outcome.unfinished:
+                self._short = True
+                told = "ended by the budget"
+                if outcome.key in of:
+                    where = f"step {outcome.step} of {outcome.last}"
+                    of[outcome.key].cut = f"; the budget ended its next replay at {where}"
+            if not outcome.unfinished or outcome.key == CONTROL:
+                found[outcome.key] = outcome
+            self.say(f"{outcome.key}: {told} (step {outcome.step}, {outcome.seconds:.1f} s)")
+        self._short |= len(began) < len(jobs)
         return found
 
-    def _round_of_the_run(self, suspects: list[_Suspect]) -> None:
-        jobs = [
-            Job(self.case, (each.intervention.name,), f"0 {each.intervention.name}")
-            for each in suspects
-            if not each.why
-        ]
-        found = self._do(jobs)
-        for each in suspects:
-            outcome = found.get(f"0 {each.intervention.name}")
+    def _round_of_the_run(self, suspects: list[Suspect]) -> None:
+        of = {f"0 {each.name}": each for each in suspects if not each.why}
+        jobs = [Job(self.case, (each.name,), job) for job, each in of.items()]
+        found = self._do(jobs, of)
+        for job, each in of.items():
+            outcome = found.get(job)
             if outcome is not None:
                 each.why = outcome.refused
                 each.original = None if outcome.refused else outcome.shown
@@ -106,9 +124,12 @@ class Explaining:
             found = self._do(jobs)
             if 2 * sum(each.shown for each in found.values()) > PILOTS:
                 return randomness
+            if len(found) < PILOTS:
+                # Those that are missing might have shown it.
+                return "none"
         return "none"
 
-    def _rounds(self, suspects: list[_Suspect], recipe: Recipe, randomness: str) -> list[Outcome]:
+    def _rounds(self, suspects: list[Suspect], recipe: Recipe, randomness: str) -> list[Outcome]:
         count = sum(not each.why for each in suspects)
         controls: list[Outcome] = []
         for number in range(1, ROUNDS + 1):
@@ -116,61 +137,52 @@ class Explaining:
             if not waiting:
                 break
             other = _other(randomness, recipe, number)
+            of = {f"{number} {each.name}": each for each in waiting}
             jobs = [Job(self.case, (other,), f"{number} {CONTROL}")]
-            jobs += [
-                Job(
-                    self.case, (other, each.intervention.name), f"{number} {each.intervention.name}"
-                )
-                for each in waiting
-            ]
-            found = self._do(jobs)
+            jobs += [Job(self.case, (other, each.name), job) for job, each in of.items()]
+            found = self._do(jobs, of)
             control = found.get(f"{number} {CONTROL}")
             if control is None:
                 break
             controls.append(control)
-            for each in waiting:
-                treated = found.get(f"{number} {each.intervention.name}")
+            for job, each in of.items():
+                treated = found.get(job)
                 if treated is not None and not treated.refused:
-                    _see(each, control, treated)
+                    each.see(control, treated)
+            if self._short:
+                # Which replays the budget ended hangs on what they would have shown; a bet may
+                # leave out its last pair, but not go on after one that is missing.
+                break
         return controls
 
-    def _told(
-        self,
-        finding: str,
-        title: str,
-        system: System[Any],
-        first: Outcome | None,
-        randomness: str,
-        controls: list[Outcome],
-        suspects: list[_Suspect],
-    ) -> Explanation:
-        case, count = self.case, sum(not each.why for each in suspects)
-        verdicts = ranked([_verdict(each, system.recipe, count) for each in suspects])
-        reproduced = first is not None and first.shown
+    def _told(self, finding: str, title: str, judged: Judged) -> Explanation:
+        case, shown, verdicts = self.case, judged.shown, judged.verdicts()
         text = case.symptom.text()
         return Explanation(
             finding=finding,
             title=title,
             symptom=case.symptom.to_json(),
             symptom_text=text,
-            system=system.name,
+            system=judged.system.name,
             start=case.start,
             source=case.checkpoint.rpartition("/")[2] or "the start",
-            randomness=randomness,
-            reproduced=reproduced,
-            same_bits=None if first is None or not first.compared else not first.differs,
-            control=_control_text(first),
-            controls=len(controls),
-            controls_shown=sum(each.shown for each in controls),
+            randomness=shown.randomness,
+            reproduced=shown.reproduced,
+            same_bits=shown.same_bits,
+            control=shown.text(),
+            controls=len(shown.controls),
+            controls_shown=sum(each.shown for each in shown.controls),
             verdicts=verdicts,
-            sentence=sentence(text, reproduced, randomness, verdicts),
-            untested=_untested(system, case.start, randomness, verdicts),
+            sentence=sentence(text, shown, verdicts),
+            untested=judged.untested(verdicts),
             replays=self._replays,
             seconds=time.monotonic() - self._began,
             processor_s=self._processor_s,
             budget_s=self.budget_s,
             workers=self.workers,
             level=LEVEL,
+            short=shown.short,
+            larger=shown.larger,
         )
 
 
@@ -178,82 +190,3 @@ def _other(randomness: str, recipe: Recipe, number: int) -> str:
     """Name of the intervention that gives a replay other randomness; a function of its number."""
     value = key(recipe.seed, "explain", randomness, number) % SEEDS
     return f"{randomness}:{value}"
-
-
-def _see(suspect: _Suspect, control: Outcome, treated: Outcome) -> None:
-    suspect.wealth.see(control.shown, treated.shown)
-    if control.figure is not None and treated.figure is not None:
-        suspect.differences.append(treated.figure - control.figure)
-    suspect.brought.append(_grave(treated) - _grave(control))
-
-
-def _grave(outcome: Outcome) -> set[str]:
-    return {code for code, severity in outcome.findings if severity != "INFO"}
-
-
-def _verdict(suspect: _Suspect, recipe: Recipe, count: int) -> Verdict:
-    each, wealth = suspect.intervention, suspect.wealth
-    word: Word = "undecided"
-    if suspect.why:
-        word = "untested"
-    elif wealth.convicts(count):
-        word = "convicted"
-    elif wealth.acquits():
-        word = "acquitted"
-    low, high = wealth.interval()
-    changes = dict(each.proposal(recipe))
-    codes = {code for found in suspect.brought for code in found}
-    often = [c for c in codes if 2 * sum(c in found for found in suspect.brought) > wealth.pairs]
-    differences = suspect.differences
-    return Verdict(
-        name=each.name,
-        about=each.about,
-        word=word,
-        blunt=each.blunt,
-        recipe=changes,
-        yaml=as_yaml(changes),
-        pairs=wealth.pairs,
-        removed=wealth.removed,
-        kept=wealth.kept,
-        share=wealth.share if wealth.removed + wealth.kept else None,
-        low=low,
-        high=high,
-        figure_difference=sum(differences) / len(differences) if differences else None,
-        original=suspect.original,
-        wealth_against_nothing=as_number(wealth.log_does_nothing),
-        wealth_against_removal=as_number(wealth.log_removes),
-        brings=tuple(sorted(often)),
-        why=suspect.why,
-    )
-
-
-def _control_text(first: Outcome | None) -> str:
-    if first is None:
-        return "the budget ended before the run was replayed"
-    shows = f"shows it at step {first.step}" if first.shown else "does not show it"
-    same = f", with the bits of {first.compared} logged rows" if first.compared else ""
-    return f"{shows}; {first.differs}" if first.differs else f"{shows}{same}"
-
-
-def _untested(
-    system: System[Any], start: int, randomness: str, verdicts: tuple[Verdict, ...]
-) -> tuple[str, ...]:
-    said = [f"{each.name}: {each.why}" for each in verdicts if each.word == "untested"]
-    said += [
-        f"{each.name}: undecided after {each.pairs} pairs"
-        for each in verdicts
-        if each.word == "undecided"
-    ]
-    if randomness == "jitter":
-        said.append(
-            "other data: under other seeds the symptom came in too few replays, so that all pairs "
-            "have the scenes of the run, with weights moved by a little"
-        )
-    if randomness == "none":
-        said.append("chance: no other randomness has shown the symptom often enough")
-    if start:
-        said.append(f"what happened before step {start}, where all replays began")
-    said.append("the code of the network and of the scenes, beyond what the system names itself")
-    if not system.interventions():
-        said.append(f"the system {system.name} names no interventions of its own")
-    return tuple(said)

@@ -63,7 +63,11 @@ class Outcome:
     shown: bool = False
     """Whether the symptom came."""
     step: int = -1
-    """Steps taken until then, or all of them."""
+    """Step it had come to then, or its last."""
+    last: int = -1
+    """Step at which it would have ended without the symptom."""
+    unfinished: bool = False
+    """Whether the budget ended it before the symptom or the last step: it shows nothing."""
     figure: float | None = None
     """The symptom's figure, if it has one and it is a number."""
     findings: tuple[tuple[str, str], ...] = ()

@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from wellposed.engine.batches import Batches
 from wellposed.engine.distributed import World
+from wellposed.engine.explain.budget import OutOfTimeError, Watch
 from wellposed.engine.explain.job import Case, Job, Outcome
 from wellposed.engine.explain.symptom import Symptom
 from wellposed.engine.interventions.altered import Altered, altered
@@ -38,9 +40,15 @@ VALIDATED = "valid/"
 RANKS = list(Severity)
 
 
-def replay(job: Job) -> Outcome:
-    """Do a job here. What an intervention cannot be tried on is told in `refused`."""
+def replay(job: Job, watch: Watch = Watch()) -> Outcome:  # noqa: B008 (it has no state)
+    """Do a job here, as long as `watch` lets it.
+
+    What an intervention cannot be tried on is told in `refused`, a replay that the budget has
+    ended in `unfinished`.
+    """
     case, began = job.case, (time.monotonic(), time.process_time())
+    if watch.budget.over:
+        return Outcome(job.key, unfinished=True, step=case.start, last=case.symptom.steps)
     kind = case.kind()
     recipe = parse(kind.recipe_type, yaml.safe_load(case.recipe), "recipe")
     plain = kind(recipe)
@@ -61,7 +69,7 @@ def replay(job: Job) -> Outcome:
             stack.enter_context(each.during())
         path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wellposed-explain-")))
         try:
-            return _run(job, system, done, _last(case, stretch), path, began)
+            return _run(_Going(job, done, _last(case, stretch), path, watch), system, began)
         except (RuntimeError, TypeError) as error:
             # A system that cannot compute in float64 says so by PyTorch's own error. Without any
             # intervention it is an error of the run.
@@ -90,17 +98,22 @@ def _last(case: Case, stretch: float) -> int:
     return case.start + math.ceil((case.symptom.steps - case.start) * stretch)
 
 
-def _run(
-    job: Job,
-    system: Altered,
-    done: Sequence[Intervention],
-    last: int,
-    path: Path,
-    began: tuple[float, float],
-) -> Outcome:
+@dataclass(frozen=True)
+class _Going:
+    """What a replay is, and who looks at it."""
+
+    job: Job
+    done: Sequence[Intervention]
+    last: int
+    path: Path
+    watch: Watch
+
+
+def _run(going: _Going, system: Altered, began: tuple[float, float]) -> Outcome:
+    job, done, folder = going.job, going.done, RunFolder(going.path)
     case = job.case
-    watcher = Watcher(RunFolder(path), system.recipe, case.symptom, case.history)
-    run = _Replayed(system, RunFolder(path), World(0, 1, torch.device("cpu")), watcher, done)
+    watcher = Watcher(folder, system.recipe, case.symptom, case.history)
+    run = _Replayed(system, folder, World(0, 1, torch.device("cpu")), watcher, done)
     if case.checkpoint:
         state = checkpoint.load(Path(case.checkpoint))
         run.restore(state)
@@ -108,18 +121,24 @@ def _run(
     for each in done:
         each.ready(run)
     watcher.begin(run.moving)
-    ended = ""
+    run.before_step = lambda step: going.watch.look(job.key, step, going.last)
+    system.before_measure = lambda: going.watch.look(job.key, run.moving.step, going.last)
+    ended, unfinished = "", False
     try:
-        run.train(watcher.stop, last)
+        run.train(watcher.stop, going.last)
+    except OutOfTimeError:
+        unfinished = True
     except RunError as error:
-        ended = str(error).partition("\n")[0].replace(str(path), "replay")
+        ended = str(error).partition("\n")[0].replace(str(going.path), "replay")
     watcher.findings(run.moving)
-    value = watcher.value()
-    by_figure = bool(case.symptom.figure) and case.symptom.shown_by(value)
+    value = None if unfinished else watcher.value()
+    by_figure = bool(case.symptom.figure) and not unfinished and case.symptom.shown_by(value)
     return Outcome(
         job.key,
         shown=bool(watcher.stop) or by_figure or bool(ended),
         step=run.moving.step,
+        last=going.last,
+        unfinished=unfinished and not watcher.stop,
         figure=value if value is not None and math.isfinite(value) else None,
         findings=tuple(watcher.found),
         seconds=time.monotonic() - began[0],

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from wellposed.engine.explain.verdict import Explanation, Verdict
+from wellposed.engine.telling.figures import counted
 
 HEAD = f"  {'verdict':<11}{'intervention':<34}{'removed':>9}{'share':>18}{'itself':>9}  note"
 
@@ -19,7 +20,8 @@ def lines(told: Explanation) -> Iterator[str]:
         yield HEAD
     for each in told.verdicts:
         yield _line(each)
-    yield f"  {told.replays} replays in {told.seconds:.0f} s on {max(1, told.workers)} processes"
+    where = counted(max(1, told.workers), "process", "processes")
+    yield f"  {counted(told.replays, 'replay')} in {told.seconds:.0f} s on {where}"
     yield ""
     yield told.sentence
     first = next((each for each in told.verdicts if each.word == "convicted" and each.yaml), None)

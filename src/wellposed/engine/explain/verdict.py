@@ -1,4 +1,4 @@
-"""What an explanation says: of each suspect, of all of them, and in one sentence."""
+"""What an explanation says, of each suspect and of all of them."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -87,6 +87,10 @@ class Explanation:
     budget_s: float
     workers: int
     level: float
+    short: bool = False
+    """Whether the budget ended replays, or left some out."""
+    larger: str = ""
+    """A budget that would have done, as `--budget` takes it; "" if it lasted, or none is known."""
 
     def to_json(self) -> dict[str, Any]:
         """Strict JSON values."""
@@ -110,51 +114,3 @@ def ranked(verdicts: list[Verdict]) -> tuple[Verdict, ...]:
         return ORDER.index(each.word), each.blunt, bool(each.brings), -(each.share or 0.0)
 
     return tuple(sorted(verdicts, key=place))
-
-
-def sentence(symptom: str, reproduced: bool, randomness: str, verdicts: tuple[Verdict, ...]) -> str:
-    """One sentence that a person can act on."""
-    if not reproduced:
-        return (
-            f"Nothing can be said of a cause: the run replayed with nothing changed does not show "
-            f"{symptom}; look for what differs, such as the device, its kernels or the data."
-        )
-    if randomness == "none":
-        healed = [each.about for each in verdicts if each.original is False]
-        hint = f" In this one run it goes away if you {healed[0]}." if healed else ""
-        return (
-            f"{symptom} came once and never under other randomness, so that chance cannot be "
-            f"told from a cause: look at the batch of that step.{hint}"
-        )
-    guilty = [each for each in verdicts if each.word == "convicted"]
-    sharp = [each for each in guilty if not each.blunt] or guilty
-    if sharp:
-        first = sharp[0]
-        also = [each.name for each in guilty if each is not first]
-        more = f" (so does {_list(also)})" if also else ""
-        keep = f"set {_settings(first.recipe)} in the recipe" if first.recipe else "change the code"
-        return (
-            f"To be rid of {symptom}, {first.about}: {keep}; it removed the symptom in "
-            f"{first.removed} of {first.removed + first.kept} pairs of replays{more}."
-        )
-    open_ones = [each.name for each in verdicts if each.word == "undecided"]
-    if open_ones:
-        return (
-            f"No cause of {symptom} is proven yet: {_list(open_ones)} "
-            f"{'is' if len(open_ones) == 1 else 'are'} undecided; give a larger --budget."
-        )
-    return (
-        f"None of what was tried is the cause of {symptom}: it stays in every case. Suspect what "
-        "was not tried: the data, the network's form, a loss of another kind."
-    )
-
-
-def _settings(changes: Mapping[str, Any]) -> str:
-    return ", ".join(
-        f"{key} = {value:g}" if isinstance(value, float) else f"{key} = {value}"
-        for key, value in changes.items()
-    )
-
-
-def _list(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

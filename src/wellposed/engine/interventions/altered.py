@@ -1,6 +1,6 @@
 """A system with interventions: asked like any other, it answers as the system it holds would."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ class Altered(System[Any]):
         """Hold a system whose recipe and attributes are as `altered` made them."""
         super().__init__(system.recipe)
         self.held, self.done = system, tuple(done)
+        self.before_measure: Callable[[], None] | None = None
+        """Called before a scene is scored, if somebody watches; it may raise to end it all."""
         kind = type(system)
         vars(self).update(
             name=kind.name, recipe_type=kind.recipe_type, sizes=kind.sizes, inputs=system.inputs,
@@ -71,6 +73,8 @@ class Altered(System[Any]):
 
     def measure(self, networks: Networks, item: Item) -> dict[str, float | None]:
         """As the system does."""
+        if self.before_measure is not None:
+            self.before_measure()
         return self.held.measure(networks, item)
 
     def calibrate(self, networks: Networks, rows: Mapping[int, Mapping[str, float | None]]) -> None:

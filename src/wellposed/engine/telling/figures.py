@@ -40,3 +40,8 @@ def split_unit(name: str) -> tuple[str, str]:
         if name.endswith(suffix):
             return name.removesuffix(suffix), unit
     return name, ""
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """Write how many there are: "1 replay", "2 processes"."""
+    return f"{number} {one if number == 1 else many or f'{one}s'}"

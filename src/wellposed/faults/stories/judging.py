@@ -1,10 +1,10 @@
 """A story explained, and whether the explanation is right."""
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from wellposed.engine.explain.budget import Budget
 from wellposed.engine.explain.explaining import Explaining
 from wellposed.engine.explain.job import Case, importable
 from wellposed.engine.explain.verdict import Explanation
@@ -56,8 +56,7 @@ class Judged:
 def judged(story: type[Story], seed: int, budget_s: float, workers: int) -> Judged:
     """Train, explain and judge a story; the replay with nothing changed is its run."""
     case = Case(importable(story.system), dump(story.recipe(seed)), story.symptom)
-    end = time.monotonic() + budget_s
-    with doing(workers, lambda: time.monotonic() < end) as does:
+    with doing(workers, Budget.of(budget_s)) as does:
         reasoning = Explaining(case, does, budget_s, workers)
         told = reasoning.explain(story.name(), story.about(), (*story.causes, *story.innocent))
     shown = story.shown_by_audit()
