@@ -67,6 +67,29 @@ def test_a_budget_that_holds_nothing_says_so_before_and_after(run, capsys):
     assert not capsys.readouterr().err
 
 
+def test_replays_that_are_shared_are_done_by_who_joins(run, capsys, monkeypatch):
+    pytest.importorskip("optuna")
+    from wellposed.engine.explain import machines
+
+    there = main
+
+    def join(seconds: float) -> None:
+        # The machine that leads waits; in that time another one is asked to take a replay.
+        monkeypatch.setattr(machines.time, "sleep", stop)
+        with pytest.raises(StopIteration):
+            there(["explain", str(run), "--join", "--workers", "0", "--quiet"])
+        monkeypatch.setattr(machines.time, "sleep", join)
+
+    def stop(seconds: float) -> None:
+        raise StopIteration
+
+    monkeypatch.setattr(machines.time, "sleep", join)
+    command = ["explain", str(run), "--share", "--workers", "0", "--json"]
+    assert main([*command, "--suspects", "mend", "drop-term:square"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [each["word"] for each in told["verdicts"]] == ["convicted", "acquitted"]
+
+
 def test_what_is_not_found_after_the_checkpoint_is_looked_for_from_the_start(
     run, capsys, monkeypatch
 ):
@@ -97,6 +120,9 @@ def test_what_is_not_found_after_the_checkpoint_is_looked_for_from_the_start(
         (["RUN", "--budget", "soon"], "wanted a time above 0 such as 90s"),
         (["RUN", "--workers", "-1"], "wanted 0 or more processes"),
         (["RUN", "--workers", "0", "--suspects", "drop-trem:x"], "did you mean drop-term"),
+        (["RUN", "--join"], "nobody explains WP302 of this run now"),
+        (["RUN", "--share", "--join"], "one machine shares its replays, others join it"),
+        (["RUN", "--storage", "sqlite://"], "wanted --share or --join beside it"),
         (["--stories", "--only", "nothing"], "wanted 1 seed or more, of"),
         (["--stories", "--seeds", "0"], "wanted 1 seed or more, of"),
     ],

@@ -3,9 +3,10 @@
 import json
 import re
 import sys
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tyro
 
@@ -23,14 +24,18 @@ from wellposed.engine.explain.ofrun import (
 from wellposed.engine.explain.suspects import suspected
 from wellposed.engine.explain.telling import lines
 from wellposed.engine.explain.verdict import Explanation
-from wellposed.engine.explain.workers import doing
+from wellposed.engine.explain.workers import Doing, doing
 from wellposed.engine.launch import system_name
 from wellposed.engine.recipe import load
 from wellposed.engine.storage.runfolder import RunFolder
 from wellposed.engine.system import System
+from wellposed.engine.tuning.optional import require_optuna
 from wellposed.errors import RecipeError
 from wellposed.guard import Finding
 from wellposed.systems import system_type
+
+if TYPE_CHECKING:
+    from wellposed.engine.explain.meeting import Meeting
 
 
 @dataclass
@@ -50,6 +55,12 @@ class Explain:
     """Time for all replays: 90s, 10min, 1h. What is undecided then stays so."""
     workers: int = 2
     """Processes side by side; 0 works in this one."""
+    share: bool = False
+    """Let other machines take replays, by the same command there with --join."""
+    join: bool = False
+    """Take replays of an explanation that is under way with --share."""
+    storage: str | None = None
+    """URL of a database for --share and --join, where machines have no folder in common."""
     json: bool = False
     """Print the explanation as JSON instead of text."""
     stories: bool = False
@@ -72,20 +83,29 @@ def explain(arguments: list[str]) -> int:
         from wellposed.cli.explain_stories import judge
 
         return judge(options.only, options.seeds, budget_s, options.workers, as_json=options.json)
+    if options.share and options.join:
+        raise RecipeError("--share and --join: one machine shares its replays, others join it.")
+    if options.storage is not None and not (options.share or options.join):
+        raise RecipeError("--storage: wanted --share or --join beside it.")
     if options.run is None:
         raise RecipeError("wanted the folder of a run, or --stories: wellposed explain RUN.")
     folder = RunFolder.open(options.run)
     kind = system_type(system_name(folder.recipe))
     finding = chosen(read_findings(folder), options.finding)
     case = case_of(kind, folder, finding)
-    budget = Budget.of(budget_s)
     system = kind(load(kind.recipe_type, folder.recipe))
-    told = _told(case, system, finding, options, budget)
-    late = case.start > 0 and told.reproduced and not told.convicted
-    if late and not budget.over:
-        _say(options)(f"nothing convicted from step {case.start} on: once more from the start")
-        whole = _told(from_the_start(case), system, finding, options, budget)
-        told = whole if whole.reproduced else told
+    if options.join:
+        return _join(case, system, options)
+    budget = Budget.of(budget_s)
+    with _doing(case, system, options, budget) as does:
+        reasoning = Explaining(case, does, budget_s, options.workers, _say(options), budget)
+        told = _told(reasoning, system, finding, options)
+        late = case.start > 0 and told.reproduced and not told.convicted
+        if late and not budget.over:
+            _say(options)(f"nothing convicted from step {case.start} on: once more from the start")
+            again = replace(reasoning, case=from_the_start(case))
+            whole = _told(again, system, finding, options)
+            told = whole if whole.reproduced else told
     file = write(told, options.run)
     if options.json:
         print(json.dumps(told.to_json(), indent=1, allow_nan=False))
@@ -96,15 +116,42 @@ def explain(arguments: list[str]) -> int:
 
 
 def _told(
-    case: Case, system: System[Any], finding: Finding, options: Explain, budget: Budget
+    reasoning: Explaining, system: System[Any], finding: Finding, options: Explain
 ) -> Explanation:
+    case = reasoning.case
     names = options.suspects or tuple(
         each.name for each in suspected(system, case.symptom, finding.step, case.start)
     )
-    say = _say(options)
-    with doing(options.workers, budget, Progress(say, budget)) as does:
-        reasoning = Explaining(case, does, seconds(options.budget), options.workers, say, budget)
-        return reasoning.explain(name_of(finding), finding.title, names)
+    return reasoning.explain(name_of(finding), finding.title, names)
+
+
+def _doing(
+    case: Case, system: System[Any], options: Explain, budget: Budget
+) -> AbstractContextManager[Doing]:
+    progress = Progress(_say(options), budget)
+    if not options.share:
+        return doing(options.workers, budget, progress)
+    meeting = _meeting(case, system, options)
+    from wellposed.engine.explain.machines import leading
+
+    return leading(meeting, options.workers, budget, progress)
+
+
+def _join(case: Case, system: System[Any], options: Explain) -> int:
+    meeting = _meeting(case, system, options)
+    from wellposed.engine.explain.machines import take_part
+
+    take_part(meeting, options.workers, _say(options))
+    return 0
+
+
+def _meeting(case: Case, system: System[Any], options: Explain) -> "Meeting":
+    require_optuna()
+    # Imported here, as above: it imports Optuna, which is optional.
+    from wellposed.engine.explain.meeting import Meeting
+
+    assert options.run is not None  # `explain` has asked for it
+    return Meeting(options.run, case, system.data_digest, options.storage)
 
 
 def _say(options: Explain) -> Say:

@@ -84,6 +84,17 @@ class Outcome:
     compared: int = 0
     """Rows of the run's history that were compared."""
 
+    def to_json(self) -> dict[str, Any]:
+        """JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, tree: Mapping[str, Any]) -> "Outcome":
+        """What `to_json` wrote."""
+        findings = tuple((str(code), str(severity)) for code, severity in tree["findings"])
+        fields: dict[str, Any] = {**tree, "findings": findings}
+        return cls(**fields)
+
 
 def imported(name: str) -> type[System[Any]]:
     """Import `module:Class`. Raises RunError: it cannot be."""

@@ -191,7 +191,7 @@ def open_study(
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna.create_study(
-        storage=_storage(folder, url),
+        storage=storage_of(folder, url),
         study_name=f"{sought.kind.name}-{sought.digest}",
         direction="maximize" if sought.better == "higher" else "minimize",
         load_if_exists=True,
@@ -234,7 +234,8 @@ def _cut_torn_line(path: Path) -> None:
         file.truncate(file.read().rfind(b"\n") + 1)
 
 
-def _storage(folder: TuneFolder, url: str | None) -> BaseStorage:
+def storage_of(folder: TuneFolder, url: str | None) -> BaseStorage:
+    """Open the journal of a folder, or a database. Raises RunError: it cannot be opened."""
     if url is None:
         path = folder.path / "journal.log"
         return JournalStorage(JournalFileBackend(str(path), SystemLock(path)))
