@@ -234,6 +234,26 @@ def test_even_levels_are_refused():
         ScalarStage(WIDTH, (8, 5))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_start_has_the_same_bits_whatever_the_memory_held(kind: str):
+    first, kept = quantizer(kind).state_dict(), []
+    for number in range(8):
+        # Other sizes around: what is computed lies elsewhere, in memory that was used before.
+        kept += [torch.randn(1000 + 37 * number + more) for more in range(5 * number)]
+        again = quantizer(kind).state_dict()
+        assert all(torch.equal(first[name], again[name]) for name in first)
+
+
+def test_a_grid_starts_with_a_dimension_that_says_nothing():
+    made = ResidualQuantizer([ScalarStage(WIDTH, (5, 3, 3))])
+    rows = torch.zeros(64, WIDTH)
+    rows[:, 0] = torch.randn(64, generator=keyed())
+    made.start(rows, keyed())
+    coded = run(made, rows.T[None], stages=1).value.detach()
+    assert coded.isfinite().all()
+    assert float((coded - rows.T[None]).square().mean()) < 0.1 * float(rows.square().mean())
+
+
 def test_kmeans_finds_separate_clusters():
     centres = torch.tensor([[5.0, 0.0], [0.0, 5.0], [-5.0, -5.0]])
     rows = centres.repeat(50, 1) + 0.1 * torch.randn(150, 2, generator=keyed())

@@ -70,7 +70,20 @@ class ScalarStage(Stage):
         bent = torch.tanh(residual @ directions.T * (0.8 / spread))
         half = self._half(bent)[:, 0]
         values = (bent * half).round() / half
-        # Back by least squares: what the values say best about the residual.
-        back = torch.linalg.lstsq(values, residual).solution
+        back = _regression(values, residual)
         self.outward.assign(back.T[:, :, None] + 1e-9)
         return values @ back
+
+
+def _regression(values: Tensor, residual: Tensor) -> Tensor:
+    """What the values `(number, dims)` say best about the residual: least squares, `(dims, width)`.
+
+    By the normal equations in float64, which a few dimensions of alike power allow. The default
+    driver of `torch.linalg.lstsq` on a CPU, gelsy, gave other last bits by what the memory had held
+    (two to six results in 12 calls), and runs that did not repeat; `solve` and `eigh` gave one.
+    """
+    values = values.double()
+    powers = values.T @ values
+    # A dimension that is always zero says nothing.
+    powers.diagonal().add_(1e-9 * len(values))
+    return torch.linalg.solve(powers, values.T @ residual.double()).to(residual)
