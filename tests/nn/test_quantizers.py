@@ -251,7 +251,7 @@ def test_a_grid_starts_with_a_dimension_that_says_nothing():
     made.start(rows, keyed())
     coded = run(made, rows.T[None], stages=1).value.detach()
     assert coded.isfinite().all()
-    assert float((coded - rows.T[None]).square().mean()) < 0.1 * float(rows.square().mean())
+    assert float((coded - rows.T[None]).square().mean()) < 0.3 * float(rows.square().mean())
 
 
 def test_kmeans_finds_separate_clusters():
