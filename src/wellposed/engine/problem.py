@@ -99,4 +99,9 @@ def _estimate(system: System[Any], player: Player, networks: Networks, batch: Ba
 
 
 def _moment(system: System[Any]) -> Moment:
-    return Moment(system.audited_step, generator(CPU, system.recipe.seed, "audit"))
+    """Draws follow the global seed, which a rehearsal sets anew for every step.
+
+    With the same draws in every step a network would learn what no run asks of it.
+    """
+    draws = generator(CPU, system.recipe.seed, "audit", torch.initial_seed())
+    return Moment(system.audited_step, draws)
