@@ -15,23 +15,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from wellposed.nn.causal import (
-    CausalConv,
-    CausalUpsample,
-    ResidualUnit,
-    Snake,
-    Tape,
-    Whole,
-    bounded,
-)
+from wellposed.nn.causal import Whole, bounded
 from wellposed.nn.exact import Stream
 from wellposed.nn.quantizers import EmaStage, FactorisedStage, ResidualQuantizer, ScalarStage, Stage
+from wellposed.systems.codec.bands import band_edges
+from wellposed.systems.codec.network import Decoder, Encoder, Levels
 from wellposed.systems.codec.recipe import FIRST_STRIDES, FRAMES_PER_SECOND, STRIDES, Model
 
 SILENT = 2.0**-17
 """Largest sample of a silent frame: a quarter of a step of 16 bits, -102 dBFS."""
-SPEECH = 0.1
-"""Level at which an untrained decoder begins: -20 dBFS, a usual one of speech."""
 PIECE_FRAMES = 50
 """Frames coded at once: 1 s keeps the memory of a long file small. No bit depends on it."""
 
@@ -77,7 +69,11 @@ class Codec(nn.Module):
             raise ValueError(f"{rate} Hz: wanted one of {', '.join(map(str, FIRST_STRIDES))} Hz")
         strides = (FIRST_STRIDES[rate], *STRIDES)
         self.rate, self.hop = rate, rate // FRAMES_PER_SECOND
-        sides = recipe.dilations, recipe.latent
+        waveform = recipe.latent - recipe.bands
+        edges = (waveform,)
+        if recipe.bands:
+            edges = band_edges(waveform, self.hop, recipe.bands, FRAMES_PER_SECOND / 2)
+        sides = recipe.dilations, waveform, tuple(edges)
         self.encoder = Encoder(Levels(recipe.encoder_channels, strides, *sides))
         self.quantizer = ResidualQuantizer([_stage(recipe) for _ in range(recipe.stages)])
         self.decoder = Decoder(Levels(recipe.decoder_channels, strides, *sides))
@@ -219,75 +215,6 @@ class Codec(nn.Module):
     def _audible(self, framed: Tensor) -> Tensor:
         """Whether each frame of `(batch, frames * hop)` has a sound in it."""
         return framed.unflatten(-1, (-1, self.hop)).abs().amax(-1) > SILENT
-
-
-class Levels(NamedTuple):
-    """What an encoder is built of, and a decoder in reverse."""
-
-    channels: tuple[int, ...]
-    """Before the first stride, and after each."""
-    strides: tuple[int, ...]
-    dilations: tuple[int, ...]
-    """Of the residual units of every level."""
-    latent: int
-    """Numbers per frame that are quantized."""
-
-
-class Encoder(nn.Module):
-    """Waveform `(batch, 1, frames * hop)` to latents `(batch, latent, frames)`."""
-
-    def __init__(self, plan: Levels) -> None:
-        """Make a level of residual units for every stride."""
-        super().__init__()
-        channels, strides, dilations, latent = plan
-        gain = _gain(strides, dilations)
-        layers: list[nn.Module] = [CausalConv(1, channels[0], 7)]
-        for width, following, stride in zip(channels, channels[1:], strides, strict=False):
-            layers += [ResidualUnit(width, dilation, gain=gain) for dilation in dilations]
-            layers += [Snake(width), CausalConv(width, following, 2 * stride, stride=stride)]
-        layers += [Snake(channels[-1]), CausalConv(channels[-1], latent, 3)]
-        self.layers = nn.ModuleList(layers)
-
-    def forward(self, x: Tensor, tape: Tape) -> Tensor:
-        """Encode."""
-        return _through(self.layers, x, tape)
-
-
-class Decoder(nn.Module):
-    """Latents `(batch, latent, frames)` to a waveform `(batch, 1, frames * hop)`, not bounded.
-
-    No layer has a bias: zero latents become exact silence.
-    """
-
-    def __init__(self, plan: Levels) -> None:
-        """Make the levels of the encoder in reverse."""
-        super().__init__()
-        channels, strides, dilations, latent = plan
-        gain = _gain(strides, dilations)
-        layers: list[nn.Module] = [CausalConv(latent, channels[-1], 3, bias=False)]
-        steps = zip(channels[::-1], channels[-2::-1], strides[::-1], strict=False)
-        for width, following, stride in steps:
-            layers += [Snake(width), CausalUpsample(width, following, stride, bias=False)]
-            layers += [
-                ResidualUnit(following, dilation, bias=False, gain=gain) for dilation in dilations
-            ]
-        layers += [Snake(channels[0]), CausalConv(channels[0], 1, 7, bias=False, gain=SPEECH)]
-        self.layers = nn.ModuleList(layers)
-
-    def forward(self, x: Tensor, tape: Tape) -> Tensor:
-        """Decode."""
-        return _through(self.layers, x, tape)
-
-
-def _through(layers: nn.ModuleList, x: Tensor, tape: Tape) -> Tensor:
-    for layer in layers:
-        x = layer(x, tape)
-    return x
-
-
-def _gain(strides: tuple[int, ...], dilations: tuple[int, ...]) -> float:
-    """Gain of what a unit adds, so that all units in a row add a hundredth of the power."""
-    return 0.1 * (len(strides) * len(dilations)) ** -0.5
 
 
 def _stage(recipe: Model) -> Stage:

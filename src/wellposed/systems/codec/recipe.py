@@ -32,6 +32,9 @@ class Model(Section):
     """Dilations of the residual units of a level; those of descript-audio-codec."""
     latent: Annotated[int, Field(ge=1)] = 96
     """Numbers per frame that are quantized."""
+    bands: Annotated[int, Field(ge=0)] = 0
+    """Latents among them that are levels of bands, above what the others begin with (25 Hz each);
+    the decoder has patterns of these levels. 0: none, and the network has to find its own way."""
     start: Literal["transform", "random"] = "transform"
     """First weights: a cosine transform of every block and its inverse, or random ones."""
     quantizer: Literal["factorised", "ema", "scalar"] = "factorised"
@@ -48,6 +51,12 @@ class Model(Section):
     3 kbit/s): SI-SDR 8.6 and 6.5 dB by distance, 3.7 and 0.7 dB by direction, as levels differ."""
     levels: Levels = (9, 7, 5, 3)
     """Levels of each dimension (scalar), odd: 945 codes, 9.9 bit."""
+
+    @model_validator(mode="after")
+    def _follows_something(self) -> Self:
+        if self.bands >= self.latent:
+            raise ValueError(f"bands {self.bands} of {self.latent} latents: one more is wanted")
+        return self
 
     @model_validator(mode="after")
     def _has_a_grid(self) -> Self:

@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 
 from wellposed.nn.causal import CausalConv, CausalUpsample, Snake
-from wellposed.systems.codec.model import Codec, Decoder, Encoder
+from wellposed.systems.codec.bands import LEVEL, BandLevels, BandTextures
+from wellposed.systems.codec.model import Codec
+from wellposed.systems.codec.network import Decoder, Encoder
 
 BESIDE = 0.01
 """Norm of the random weights that remain in a row beside those of the transform."""
@@ -26,6 +28,8 @@ def start_as_transform(codec: Codec) -> None:
     """Set the weights of a codec that was just built; what is random in it stays so."""
     maps = _down(codec.encoder)
     _up(codec.decoder, maps)
+    if codec.encoder.bands is not None and codec.decoder.bands is not None:
+        _start_bands(codec.encoder.bands, codec.decoder.bands)
 
 
 def cosines(number: int, length: int) -> Tensor:
@@ -66,7 +70,9 @@ def _up(decoder: Decoder, maps: list[Tensor]) -> None:
     first, *_, last = (each for each in decoder.layers if isinstance(each, CausalConv))
     ups = [each for each in decoder.layers if isinstance(each, CausalUpsample)]
     # What no latent stands for is silent: the transposes listen to all channels.
-    _set(first, _newest(torch.eye(min(first.direction.shape[:2])), first), others=BESIDE)
+    channels, latents, _ = first.direction.shape
+    bands = 0 if decoder.bands is None else decoder.bands.patterns.direction.shape[1]
+    _set(first, _newest(torch.eye(min(channels, latents - bands)), first), others=BESIDE)
     for up, weight in zip(ups, reversed(maps), strict=True):
         channels = up.blocks.direction.shape[1]
         kept_before = min(weight.shape[1], up.blocks.direction.shape[0] // up.stride)
@@ -76,6 +82,20 @@ def _up(decoder: Decoder, maps: list[Tensor]) -> None:
         _set(up.blocks, taps.flatten(0, 1))
     _set(last, _newest(torch.ones(1, 1), last))
     _bend(decoder)
+
+
+def _start_bands(levels: BandLevels, textures: BandTextures) -> None:
+    """Measure the rows above those of the waveform; give them back with signs of their own.
+
+    With the power of a band spread over its rows alike, patterns sound like noise, and have no
+    peak as a sum of cosines in phase would.
+    """
+    hop, rows = levels.rows.stride, sum(levels.sizes)
+    basis = cosines(hop, hop)[hop - rows :]
+    levels.rows.assign(basis[:, None])
+    signs = torch.randn(rows, dtype=torch.float64).sign()[:, None] * basis
+    patterns = torch.stack([each.sum(0) for each in signs.split(levels.sizes)], 1) / LEVEL**2
+    _set(textures.patterns, _newest(patterns, textures.patterns))
 
 
 def _newest(matrix: Tensor, conv: CausalConv) -> Tensor:
