@@ -3,25 +3,28 @@
 Books are fitted to the latents of the untrained transform, then every weight learns at the recipe's
 peak rate, without a warm-up: what the audit of the problem rehearses, on scenes it has not seen.
 
-    python benchmarks/codec_first_steps.py [--data DIR] [--steps 200] [--quantizer ema]
+    python benchmarks/codec_first_steps.py [--data DIR] [--steps 200] [--keys model.quantizer=ema]
 """
 
 import argparse
 import time
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from this_machine import machine
 
 from wellposed.engine.recipe import changed
 from wellposed.engine.system import Moment
 from wellposed.metrics.table import score_pair
+from wellposed.systems.codec.fitting import fit_books
 from wellposed.systems.codec.model import Codec
 from wellposed.systems.codec.recipe import CodecRecipe
 from wellposed.systems.codec.system import CodecSystem
 
-LOOKS = (0, 40, 200, 600)
+LOOKS = (0, 40, 60, 200, 600)
 NAMES = ("si_sdr_db", "mel_distance_db", "pesq_wb", "level_error_db")
 SHORT: dict[str, Any] = {
     "scenes.seconds": 0.5,
@@ -63,14 +66,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path)
     parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--quantizer", choices=("factorised", "ema", "scalar"))
+    parser.add_argument("--keys", nargs="*", default=[], help="other keys of the recipe, KEY=VALUE")
     options = parser.parse_args()
     torch.set_num_threads(1)
     keys = dict(SHORT)
     if options.data:
         keys["data.path"] = str(options.data.resolve())
-    if options.quantizer:
-        keys["model.quantizer"] = options.quantizer
+    for pair in options.keys:
+        key, _, value = pair.partition("=")
+        keys[key] = yaml.safe_load(value)
     system = CodecSystem(changed(CodecRecipe(), keys, "benchmark"))
     torch.manual_seed(0)
     networks = system.build()
@@ -83,12 +87,13 @@ def main() -> None:
         codec.parameters(), plan.learning_rate, plan.betas, plan.eps, plan.weight_decay
     )
     batch = system.recipe.training.batch_size
+    fit_books(codec, (system.item("train", n)["wave"] for n in count()), system.recipe.seed)
     for step in range(options.steps):
+        if step in LOOKS:
+            tell(codec, system, step)
         items = system.collate([system.item("train", step * batch + n) for n in range(batch)])
         moment = Moment(step, torch.Generator().manual_seed(step))
         terms = system.terms("model", networks, items, moment)
-        if step in LOOKS:
-            tell(codec, system, step)
         optimizer.zero_grad(set_to_none=True)
         torch.stack([weights[key] * each.mean() for key, each in terms.items()]).sum().backward()
         torch.nn.utils.clip_grad_norm_(codec.parameters(), plan.clip_norm)
