@@ -24,6 +24,7 @@ from torch import nn
 
 from wellposed.nn.causal import CausalConv, CausalUpsample
 from wellposed.systems.codec.model import Codec
+from wellposed.systems.codec.network import Decoder, Encoder
 from wellposed.systems.codec.recipe import FRAMES_PER_SECOND, SIZES
 
 DAC = "DAC, random weights"
@@ -38,10 +39,18 @@ def macs_per_second(codec: Codec) -> dict[str, int]:
         if weight.ndim > 1
     )
     return {
-        "encoder": _path(codec.encoder.layers, float(codec.rate)),
+        "encoder": _path(codec.encoder.layers, float(codec.rate)) + _of_bands(codec.encoder),
         "books": books * FRAMES_PER_SECOND,
-        "decoder": _path(codec.decoder.layers, float(FRAMES_PER_SECOND)),
+        "decoder": _path(codec.decoder.layers, float(FRAMES_PER_SECOND)) + _of_bands(codec.decoder),
     }
+
+
+def _of_bands(side: Encoder | Decoder) -> int:
+    """What measures or makes bands works once a frame."""
+    if side.bands is None:
+        return 0
+    weights = (each.direction for each in side.bands.modules() if isinstance(each, CausalConv))
+    return FRAMES_PER_SECOND * sum(weight.numel() for weight in weights)
 
 
 def _path(layers: nn.ModuleList, rate: float) -> int:
