@@ -21,6 +21,7 @@ from wellposed.faults.stories.codec_level import (
     ReportedCodec,
 )
 from wellposed.faults.stories.judging import Judged, line, summary
+from wellposed.faults.stories.phase_of_nothing import PhaseOfNothing, angles_apart
 from wellposed.faults.stories.state_explosion import StateExplosion
 from wellposed.faults.stories.story import Story
 from wellposed.nn.causal import CausalConv, Whole
@@ -45,6 +46,33 @@ def test_the_enhancer_trains_on_when_the_power_is_mended(name):
     outcome = replayed(StateExplosion, name)
     assert not outcome.shown
     assert outcome.step == StateExplosion.symptom.steps
+
+
+@pytest.mark.parametrize("names", [(), ("clamp-states",), ("clip:0.05",)])
+def test_the_angle_of_sound_that_dies_away_breaks_the_enhancer_whatever_is_clamped(names):
+    outcome = replayed(PhaseOfNothing, *names)
+    assert outcome.shown
+    assert "WP302" in dict(outcome.findings)
+
+
+@pytest.mark.parametrize("name", ["phase-by-vectors", "drop-term:phase"])
+def test_the_enhancer_trains_on_when_phases_are_vectors(name):
+    assert not replayed(PhaseOfNothing, name).shown
+
+
+@pytest.mark.parametrize(
+    ("size", "finite"), [(0.0, True), (1e-18, True), (1e-20, False), (1e-30, False), (1e-40, False)]
+)
+def test_the_gradient_of_an_angle_is_none_just_above_zero(size, finite):
+    z = (size * torch.tensor([[[0.6 + 0.8j]]])).requires_grad_()
+    angles_apart(z, torch.ones_like(z)).sum().backward()
+    assert z.grad is not None
+    assert bool(torch.view_as_real(z.grad).isfinite().all()) == finite
+    # In double precision it is finite, and as large as 1 / size says.
+    wide = z.detach().to(torch.complex128).requires_grad_()
+    angles_apart(wide, torch.ones_like(wide)).sum().backward()
+    assert wide.grad is not None
+    assert torch.view_as_real(wide.grad).isfinite().all()
 
 
 def test_eight_ways_through_give_eight_times_the_gradient_and_the_same_values():
