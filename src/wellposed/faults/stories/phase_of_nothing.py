@@ -64,8 +64,11 @@ class AngledEnhancer(ReportedNetwork):
         terms = super().terms(player, networks, batch, moment)
         level = mixture_level(batch["noisy"])
         stft = Stft.of_duration(self.recipe.scenes.rate, 32, 8)
-        pair = [stft.forward(each / level) for each in (moment.shown["estimate"], batch["clean"])]
-        return {**terms, "phase": (angles_apart if self.angled else phase)(*pair)}
+        estimate, clean = (
+            stft.forward(each / level) for each in (moment.shown["estimate"], batch["clean"])
+        )
+        compare = angles_apart if self.angled else phase
+        return {**terms, "phase": compare(estimate, clean)}
 
     def weights(self, player: str) -> dict[str, float]:
         """Those of the recipe, and of the term."""
