@@ -72,32 +72,48 @@ def sample(header: Header, seed: int, tables: Tables | None = None) -> Sample:
     return Sample(sink.getvalue(), codes, places, tables)
 
 
+@dataclass
+class Case:
+    """A damaged copy of a sample."""
+
+    content: bytes
+    origin: Sample
+    hostile: bool
+    """Whether checksums were repaired after the damage."""
+    label: str
+    """Its number, and what was done."""
+
+
+def damaged(samples: list[Sample], seed: int, number: int) -> Case:
+    """Damage one of the samples, by (seed, number) alone."""
+    rng = np.random.default_rng([seed, number])
+    origin = samples[number % len(samples)]
+    content = bytearray(origin.content)
+    done = [_MUTATIONS[int(rng.integers(len(_MUTATIONS)))] for _ in range(int(rng.integers(1, 4)))]
+    for mutation in done:
+        mutation(content, rng)
+    hostile = number // len(samples) % 2 == 1
+    if hostile:
+        repair(content)
+    names = ", ".join(mutation.__name__ for mutation in done)
+    return Case(bytes(content), origin, hostile, f"case {number}: {names}")
+
+
 def run(samples: list[Sample], cases: int, seed: int = 0) -> Outcome:
     """Read `cases` damaged copies of the samples."""
     outcome = Outcome()
     began = time.perf_counter()
     for number in range(cases):
-        rng = np.random.default_rng([seed, number])
-        each = samples[number % len(samples)]
-        content = bytearray(each.content)
-        names = [
-            _MUTATIONS[int(rng.integers(len(_MUTATIONS)))] for _ in range(int(rng.integers(1, 4)))
-        ]
-        for mutation in names:
-            mutation(content, rng)
-        hostile = number // len(samples) % 2 == 1
-        if hostile:
-            repair(content)
+        case = damaged(samples, seed, number)
         started = time.perf_counter()
-        label = f"case {number}: {', '.join(mutation.__name__ for mutation in names)}"
         try:
-            kind = _read(bytes(content), each, check=not hostile)
+            kind = _read(case.content, case.origin, check=not case.hostile)
         except (ArithmeticError, AssertionError, LookupError, MemoryError, OSError) as error:
             kind = f"{type(error).__name__}: {error}"
         except (RuntimeError, TypeError, ValueError, struct.error) as error:
             kind = f"{type(error).__name__}: {error}"
         if kind not in _GOOD:
-            outcome.failures.append(f"{label}: {kind}")
+            outcome.failures.append(f"{case.label}: {kind}")
             kind = "failure"
         outcome.kinds[kind] += 1
         outcome.slowest_s = max(outcome.slowest_s, time.perf_counter() - started)
