@@ -1,4 +1,4 @@
-"""Where a learned start helps a locator, and where it does not: starts in pairs, six conditions.
+"""Where a learned start helps a locator, and where it does not: starts in pairs.
 
 Each condition changes what the scenes of the shipped weights were drawn from. All starts are
 followed by the same fit and the same counting; "both" keeps of each scene what the Bayesian
@@ -14,6 +14,7 @@ import argparse
 import torch
 from this_machine import machine
 
+from wellposed.dsp.arrays.wavefront import Places
 from wellposed.engine.system import Batch
 from wellposed.systems.locate.estimate import Start, both, known_of, located, preferred, pursued
 from wellposed.systems.locate.evaluation import evaluate
@@ -21,13 +22,21 @@ from wellposed.systems.locate.loading import WEIGHTS, load_network
 from wellposed.systems.locate.model import Locator
 from wellposed.systems.locate.recipe import Model, Refinement, Scenes
 from wellposed.systems.locate.refine import State, refine
-from wellposed.systems.locate.scoring import truth_of
+from wellposed.systems.locate.rows import Begin
 
 EXACT = {"scenes.measurements": (16, 16), "scenes.channel_error_db": None}
 ALIKE = EXACT | {"scenes.path_loss": (0.0, 0.0)}
+REPORTED = EXACT | {
+    "scenes.path_loss": (2.0, 2.0),
+    "scenes.codes": "columns",
+    "scenes.rician": (0.5 / 144, 10 / 144),
+}
+"""The generator of field report 003 with exact wavefronts: free space, its codes, its channel."""
 CONDITIONS = {
     "reference": ALIKE,
     "up to 3 sources": ALIKE | {"scenes.sources": (1, 3)},
+    "field report 003": REPORTED,
+    "field report 003, up to 3": REPORTED | {"scenes.sources": (1, 3)},
     "free space": EXACT | {"scenes.path_loss": (2.0, 2.0)},
     "3 sources below 5 dB": ALIKE | {"scenes.sources": (3, 3), "scenes.snr_db": (-5.0, 5.0)},
     "H off by -15 dB": ALIKE | {"scenes.channel_error_db": (-15.0, -15.0)},
@@ -48,11 +57,11 @@ def second_map() -> Start:
 @torch.no_grad()
 def from_truth(network: Locator, batch: Batch, recipe: Refinement) -> list[State]:
     """The fit from the true places."""
-    count = len(batch["count"])
-    items = [{name: each[row] for name, each in batch.items()} for row in range(count)]
-    starts = [[truth_of(item)[0]] for item in items]
-    given = {name: batch[name] for name in ("heard", "channel", "codes")}
-    return refine(known_of(network, given), starts, network.cells, recipe)
+    there = torch.arange(batch["places"].shape[1]) < batch["count"][:, None]
+    azimuth, elevation, inverse = batch["places"].double().unbind(-1)
+    inverse = torch.where(there, inverse, 1.0)
+    begin = Begin(Places(azimuth, elevation, 1 / inverse), batch["count"], recipe.added)
+    return refine(known_of(network, batch), [begin], network.cells, recipe)
 
 
 def main() -> None:

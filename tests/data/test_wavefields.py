@@ -130,8 +130,9 @@ def test_an_uncertain_channel_is_known_as_badly_as_stated():
     assert_close(exact.channel, scene.channel)
 
 
-def test_the_reference_surface_has_sixteen_codes_and_chains():
-    surface = Surface.reference()
+@pytest.mark.parametrize("codes", ["staggered", "columns"])
+def test_the_reference_surface_has_sixteen_codes_and_chains(codes):
+    surface = Surface.reference(codes=codes)
     assert surface.codes.shape == (16, 144)
     assert surface.receiver.outputs == 16
     assert len({tuple(code.tolist()) for code in surface.codes}) == 16

@@ -1,7 +1,7 @@
 """Scenes before a reconfigurable surface: as of an array, with a channel and codes of their own."""
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -32,6 +32,9 @@ from wellposed.dsp.surface import (
     rician,
 )
 
+Codebook = Literal["staggered", "columns"]
+"""Of the reference surface; see `Surface.reference`."""
+
 
 @dataclass(frozen=True)
 class Surface:
@@ -45,18 +48,30 @@ class Surface:
     """power of the direct path over that of the scattered ones"""
 
     @classmethod
-    def reference(cls, model: Model = "exact") -> "Surface":
-        """12 x 12 elements and 16 chains at 1 GHz, half a wavelength of 0.3 m apart.
+    def reference(
+        cls,
+        model: Model = "exact",
+        codes: Codebook = "staggered",
+        rician_factor: Interval = (0.5, 10.0),
+    ) -> "Surface":
+        """12 x 12 elements and 16 chains at 1 GHz, half a wavelength of 0.3 m apart, 3-bit codes.
 
-        Of the 8 x 8 beams of a DFT, in 3-bit phases, two of each row, staggered: 16 measurements.
-        Stacked they have the condition of random codes, 6 to 7; two whole columns of beams have
-        11 to 13 (Rayleigh channels).
+        staggered: of the 8 x 8 beams of a DFT two of each row, staggered: 16 measurements. Stacked
+        they have the condition of random codes, 6 to 7; two whole columns of beams have 11 to 13
+        (Rayleigh channels). columns: of the 12 x 12 beams, a twelfth of a turn from element to
+        element, every fourth of the lower 8 x 8, phases counted from the middle: two columns.
         """
         elements = Array(plane(12, 12, 0.15), 0.3, model)
-        row = torch.arange(8).repeat_interleave(2)
-        beam = 8 * row + row % 4 + torch.tensor([0, 4]).repeat(8)
-        codes = phase_codes(beam_phases(12, 12, 8, 8)[beam], bits=3)
-        return cls(elements, Array(line(16, 0.15), 0.3, "far"), codes)
+        if codes == "staggered":
+            row = torch.arange(8).repeat_interleave(2)
+            beam = 8 * row + row % 4 + torch.tensor([0, 4]).repeat(8)
+            phases = beam_phases(12, 12, 8, 8)[beam]
+        else:
+            beam = 12 * torch.arange(8).repeat_interleave(2) + torch.tensor([0, 4]).repeat(8)
+            phases = beam_phases(12, 12, 12, 12)[beam]
+            phases = phases - phases.mean(-1, keepdim=True)
+        chains = Array(line(16, 0.15), 0.3, "far")
+        return cls(elements, chains, phase_codes(phases, bits=3), rician_factor)
 
 
 class SurfaceScene(NamedTuple):

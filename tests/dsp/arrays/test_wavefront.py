@@ -20,7 +20,7 @@ from wellposed.dsp.arrays.wavefront import (
     path,
     steering,
     steering_derivative,
-    steering_derivatives,
+    steering_jet,
 )
 
 WAVELENGTH = 0.3
@@ -183,8 +183,8 @@ def test_impossible_requests_are_refused():
 def test_derivatives_together_are_those_one_by_one(geometry, model, spreading):
     positions, here = GEOMETRIES[geometry], places()
     by = ("azimuth", "elevation", "inverse_range")
-    response, slopes = steering_derivatives(positions, here, WAVELENGTH, by, model, spreading)
-    assert_close(response, steering(positions, here, WAVELENGTH, model, spreading))
+    jet = steering_jet(positions, here, WAVELENGTH, by, model, spreading)
+    assert_close(jet[0].mT, steering(positions, here, WAVELENGTH, model, spreading))
     for number, one in enumerate(by):
         wanted = steering_derivative(positions, here, WAVELENGTH, one, model, spreading)
-        assert_close(slopes[number], wanted, rtol=1e-12, atol=1e-12)
+        assert_close(jet[1 + number].mT, wanted, rtol=1e-12, atol=1e-12)

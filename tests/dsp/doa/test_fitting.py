@@ -11,6 +11,7 @@ from wellposed.dsp.arrays.wavefront import Coordinate, Places
 from wellposed.dsp.doa.counting import count_by_residuals
 from wellposed.dsp.doa.fitting import Search, compressed, fit
 from wellposed.dsp.doa.grids import Grid
+from wellposed.dsp.doa.local import local
 from wellposed.dsp.doa.pursuit import pursue, residuals
 
 FLAT = Search(("azimuth", "inverse_range"), {"azimuth": (-1.4, 1.4), "inverse_range": (0.01, 0.5)})
@@ -111,3 +112,45 @@ def test_single_precision_fits_too():
     single = fit(ARRAY.to(torch.float32), data.to(torch.complex64), start.to(torch.float32), FLAT)
     assert single.places.azimuth.dtype == torch.float32
     assert_close(single.places.azimuth.double(), double.places.azimuth, rtol=0, atol=1e-4)
+
+
+def test_slots_without_a_source_change_nothing():
+    data = ARRAY.response(PLACES) @ white(3, 2, 2, 8) + 0.1 * white(4, 2, 12, 8)
+    start = PLACES._replace(azimuth=PLACES.azimuth + 0.02)
+    alone = fit(ARRAY, data, start, FLAT)
+    wider = Places(*(torch.cat((each, torch.ones(2, 2).to(each)), -1) for each in start))
+    there = torch.tensor([True, True, False, False]).expand(2, -1)
+    found = fit(ARRAY, data, wider, FLAT, there)
+    assert_close(found.residual, alone.residual)
+    assert_close(found.places.azimuth[:, :2], alone.places.azimuth, rtol=0, atol=1e-8)
+    assert (found.amplitudes[:, 2:] == 0).all()
+    assert_close(found.missed[:, :2], alone.missed)
+
+
+def test_what_is_missed_without_a_source_is_what_it_explains_beyond_the_others():
+    data = ARRAY.response(PLACES) @ white(3, 2, 2, 8) + 0.1 * white(4, 2, 12, 8)
+    whole = local(ARRAY, data, PLACES, ())
+    assert_close(whole.left.abs().square().sum((-2, -1)), whole.residual)
+    for gone in range(2):
+        rest = Places(*(each[:, 1 - gone : 2 - gone] for each in PLACES))
+        without = local(ARRAY, data, rest, ())
+        assert_close(whole.missed[:, gone], without.residual - whole.residual)
+
+
+def test_slope_and_bend_are_those_of_the_residual():
+    data = ARRAY.response(PLACES) @ white(3, 2, 2, 8)[:1] + 0.1 * white(4, 1, 12, 8)
+    by: tuple[Coordinate, ...] = ("azimuth", "inverse_range")
+    start = torch.stack((PLACES.azimuth[:1] + 0.01, 1 / PLACES.range[:1]), 1).flatten()
+
+    def residual(values):
+        azimuth, inverse = values.view(1, 2, 2).unbind(1)
+        return local(ARRAY, data, Places(azimuth, 0 * azimuth, 1 / inverse), by).residual[0]
+
+    azimuth, inverse = start.view(1, 2, 2).unbind(1)
+    here = local(ARRAY, data, Places(azimuth, 0 * azimuth, 1 / inverse), by)
+    slope = torch.autograd.functional.jacobian(residual, start)
+    assert_close(2 * here.slope[0], slope, rtol=1e-8, atol=1e-8)
+    # Kaufman's matrix leaves out what the amplitudes and the second derivatives do: near the truth
+    # and with little noise that is little.
+    hessian = torch.autograd.functional.hessian(residual, start)
+    assert_close(2 * here.bend[0], hessian, rtol=0.2, atol=0.05 * float(hessian.abs().max()))

@@ -2,15 +2,22 @@
 
 import math
 
+import pytest
 import torch
 from little_locator import batch_of, network_of, system
+from torch.testing import assert_close
 
 from wellposed.dsp.arrays.wavefront import Places
+from wellposed.dsp.subspace import signal_subspace
 from wellposed.metrics.bounds.efficiency import efficiency
+from wellposed.metrics.bounds.fisher import deterministic
+from wellposed.metrics.bounds.observations import SOLID
 from wellposed.metrics.placing import placing
-from wellposed.systems.locate.estimate import located, pursued
+from wellposed.systems.locate.covariance import leading
+from wellposed.systems.locate.estimate import both, located, pursued
 from wellposed.systems.locate.recipe import Refinement
 from wellposed.systems.locate.scoring import bound_of, hits, ospa, score_state, truth_of
+from wellposed.systems.locate.uncertain import sureness
 from wellposed.systems.locate.use import Finder
 
 EASY = {"scenes__sources": (1, 2), "scenes__snr_db": (15.0, 20.0), "scenes__path_loss": (0.0, 0.0)}
@@ -70,6 +77,41 @@ def test_told_deviations_are_those_of_the_errors():
         squared.append((error / each.deviations[0]).square())
     # 60 squares of unit variance: their mean is 1 with a deviation of sqrt(2 / 60).
     assert abs(float(torch.cat(squared).mean()) - 1) < 4 * math.sqrt(2 / 60)
+
+
+def test_of_both_starts_each_scene_keeps_the_one_of_the_lower_criterion():
+    made = system(scenes__snr_db=(5.0, 15.0))
+    network, batch = network_of(made), batch_of(made, 16)
+    one, other, best = (start(network, batch, Refinement()) for start in (located, pursued, both))
+    for a, b, kept in zip(one, other, best, strict=True):
+        # The choice is made in single precision, before the last fit.
+        assert kept.cost == pytest.approx(min(a.cost, b.cost), abs=0.5)
+        assert kept.start in (0, 1)
+
+
+def test_told_covariances_are_the_inverse_information_at_the_estimate():
+    made = system(scenes__sources=(1, 3), scenes__snr_db=(12.0, 20.0))
+    network, items = network_of(made), items_of(made, 6)
+    states = pursued(network, made.collate(items), Refinement())
+    for state, sure in zip(states, sureness(states), strict=True):
+        response = state.array.response(state.places)
+        powers = state.amplitudes[:, None] * state.amplitudes[None].conj()
+        slopes = state.array.derivatives(state.places, SOLID)
+        wanted = deterministic(response, slopes, powers, sure.noise).bound()
+        assert_close(sure.covariance, wanted)
+        free = 256 - 2.5 * len(state.amplitudes)
+        assert float(sure.noise) == pytest.approx(state.residual / free)
+
+
+def test_leading_vectors_of_a_root_span_the_signal_subspace():
+    generator = torch.Generator().manual_seed(0)
+    root = torch.randn(4, 20, 7, generator=generator, dtype=torch.complex64)
+    columns = leading(root, 3)
+    projector = signal_subspace(root @ root.mH, 3).projector
+    assert_close(columns @ columns.mH, projector, rtol=1e-4, atol=1e-4)
+    # Of a root of rank one, vectors beyond it are zero.
+    lone = leading(root[..., :1].expand(-1, -1, 4), 3)
+    assert (lone[..., 1:] == 0).all()
 
 
 def test_a_scene_of_pure_noise_has_no_source():

@@ -65,3 +65,13 @@ def test_without_the_channel_one_is_given_one_that_explains_all_that_arrives():
     )
     assert_close(w @ guess.mT, w @ h.mT, atol=1e-5, rtol=1e-5)
     assert float((guess - h).abs().square().mean()) > 0.5 * float(h.abs().square().mean())
+
+
+def test_the_channel_of_the_field_report_is_scattered_and_its_codes_are_columns():
+    made = system(scenes__codes="columns", scenes__rician=(0.0035, 0.07))
+    item, usual = made.item("train", 2), system().item("train", 2)
+    assert not torch.equal(item["codes"], usual["codes"])
+    channel = torch.view_as_complex(item["channel"].double())
+    values = torch.linalg.svdvals(channel)
+    # A direct path of half the power or more has most of it in one singular value.
+    assert values[0].square() < 0.25 * values.square().sum()

@@ -11,7 +11,7 @@ from wellposed.dsp.arrays.wavefront import (
     Model,
     Places,
     steering,
-    steering_derivatives,
+    steering_jet,
 )
 
 
@@ -73,11 +73,17 @@ class Array:
 
     def derivatives(self, places: Places, by: Sequence[Coordinate]) -> Tensor:
         """D `(..., coordinates, outputs, sources)`, of each source by its own coordinates."""
-        bare = steering_derivatives(
-            self.positions, places, self.wavelength, by, self.model, self.spreading
-        )[1]
-        if self.through is None:
-            return bare
-        # One product: the operator is read once for all coordinates.
-        flat = bare.movedim(-3, -2).flatten(-2)
-        return (self.through @ flat).unflatten(-1, bare.shape[-3::2]).movedim(-2, -3)
+        flat = self.jet(places, by)
+        sources = flat.shape[-1] // (1 + len(by))
+        return flat[..., sources:].unflatten(-1, (len(by), sources)).movedim(-2, -3)
+
+    def jet(self, places: Places, by: Sequence[Coordinate]) -> Tensor:
+        """Responses and derivatives side by side, `(..., outputs, (1 + coordinates) * sources)`.
+
+        Responses first, then coordinate by coordinate. The operator is read once for all of them.
+        """
+        if not by:
+            return self.response(places)
+        bare = steering_jet(self.positions, places, self.wavelength, by, self.model, self.spreading)
+        flat = bare.flatten(-3, -2).mT
+        return flat if self.through is None else self.through @ flat

@@ -1,10 +1,9 @@
 """Maximum likelihood places by variable projection: what follows any estimate.
 
 Given places, the best amplitudes are a least-squares solution; what is left is minimised over the
-places by Levenberg and Marquardt's damped Gauss-Newton steps, all scenes at once. In white noise
-that is the deterministic maximum likelihood; nothing is asked of the sources' correlation.
-Golub and Pereyra, "Separable nonlinear least squares", Inverse Problems 19 (2003), with Kaufman's
-form of the Jacobian.
+places by Levenberg and Marquardt's damped Gauss-Newton steps (`local`), all scenes at once. In
+white noise that is the deterministic maximum likelihood; nothing is asked of the sources'
+correlation.
 """
 
 import math
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from wellposed.dsp.arrays.sensors import Array
 from wellposed.dsp.arrays.wavefront import Coordinate, Places
+from wellposed.dsp.doa.local import local
 
 Searched = tuple[Coordinate, ...]
 LIMITS: Mapping[Coordinate, tuple[float, float]] = {
@@ -59,14 +59,10 @@ class Fit(NamedTuple):
     """`(..., sources, columns)`, of the data as it was compressed: see `compressed`"""
     converged: Tensor
     """`(...)` whether the last step was of the size of rounding"""
-
-
-class _State(NamedTuple):
-    values: Tensor
-    residual: Tensor
     left: Tensor
-    basis: Tensor
-    amplitudes: Tensor
+    """`(..., outputs, columns)` what the sources leave of the data as it was compressed"""
+    missed: Tensor
+    """`(..., sources)` power that each source explains and the others, freed, would not"""
 
 
 def compressed(data: Tensor) -> Tensor:
@@ -76,25 +72,33 @@ def compressed(data: Tensor) -> Tensor:
     return torch.linalg.qr(data.mH).R.mH
 
 
-def fit(array: Array, data: Tensor, start: Places, search: Search) -> Fit:
+def fit(
+    array: Array, data: Tensor, start: Places, search: Search, there: Tensor | None = None
+) -> Fit:
     """Minimise what the sources leave of `data` `(..., outputs, snapshots)` from `start`.
 
-    `start` is `(..., sources)`, as many in every scene. In float64 this reaches the bound; float32
-    stops where its residual no longer changes.
+    `start` is `(..., sources)`, as many in every scene; where scenes have fewer, `there` `(...,
+    sources)` says which of them are: the others stay where they are and explain nothing. In
+    float64 this reaches the bound; float32 stops where its residual no longer changes.
     """
     given = compressed(data)
     low, high = _limits(search, start)
-    state = _evaluate(array, given, start, search.by, _values(start, search.by).clamp(low, high))
-    work = _Work(array, given, start, state, torch.full_like(state.residual, DAMPING))
+    values = _values(start, search.by).clamp(low, high)
+    begun = local(array, given, _places(start, search.by, values), search.by, there)
+    state = _State(values, *begun)
+    power = given.abs().square().sum((-2, -1)).expand(state.residual.shape)
+    damping = torch.full_like(state.residual, DAMPING)
+    work = _Work(array, given, start, there, state, damping, power)
     kept = _Kept(state)
     for _ in range(search.steps):
-        slope, bend = _normal(work.array, work.start, search.by, work.state)
-        free = _free(work.state.values, slope, low, high)
-        step = _step(
-            slope * free, bend * free[..., None] * free[..., None, :], work.damping
-        ).unflatten(-1, work.state.values.shape[-2:])
-        values = (work.state.values + step).clamp(low, high)
-        tried = _evaluate(work.array, work.data, work.start, search.by, values)
+        free = _free(work.state.values, work.state.slope, low, high)
+        bend = work.state.bend * free[..., None] * free[..., None, :]
+        step = _step(work.state.slope * free, bend, work.damping)
+        values = (work.state.values + step.unflatten(-1, work.state.values.shape[-2:])).clamp(
+            low, high
+        )
+        places = _places(work.start, search.by, values)
+        tried = _State(values, *local(work.array, work.data, places, search.by, work.there))
         work, small = work.after(tried, search.tolerance)
         ended = kept.put(work.state, small)
         if bool(ended.all()):
@@ -103,7 +107,20 @@ def fit(array: Array, data: Tensor, start: Places, search: Search) -> Fit:
             work = work.only(~ended)
             kept.only(~ended)
     places = _places(start, search.by, kept.state.values)
-    return Fit(places, kept.state.residual, kept.state.amplitudes, kept.ended)
+    best = kept.state
+    return Fit(places, best.residual, best.amplitudes, kept.ended, best.left, best.missed)
+
+
+class _State(NamedTuple):
+    """Values `(..., coordinates, sources)`, and the fields of `Local` there."""
+
+    values: Tensor
+    residual: Tensor
+    left: Tensor
+    amplitudes: Tensor
+    missed: Tensor
+    slope: Tensor
+    bend: Tensor
 
 
 class _Work(NamedTuple):
@@ -112,8 +129,11 @@ class _Work(NamedTuple):
     array: Array
     data: Tensor
     start: Places
+    there: Tensor | None
     state: _State
     damping: Tensor
+    power: Tensor
+    """Of the data: what rounding of a residual is relative to"""
 
     def after(self, tried: _State, tolerance: float) -> tuple["_Work", Tensor]:
         """Take the steps that helped; also tell where there is nothing more to find."""
@@ -122,7 +142,8 @@ class _Work(NamedTuple):
         rounding = torch.finfo(old.residual.dtype).eps
         gain = (old.residual - tried.residual).abs()
         # Neither a gain nor a loss that counts, or damped out of sight.
-        small = (gain <= max(rounding, tolerance) * old.residual) | (self.damping > 1 / rounding)
+        least = (tolerance * old.residual).maximum(rounding * self.power)
+        small = (gain <= least) | (self.damping > 1 / rounding)
         damping = self.damping * torch.where(better, EASIER, HARDER)
         state = _State(*(_choose(better, new, was) for new, was in zip(tried, old, strict=True)))
         return self._replace(state=state, damping=damping), small
@@ -137,8 +158,10 @@ class _Work(NamedTuple):
             positions = positions[these]
         array = replace(self.array, through=operator, positions=positions)
         start = Places(*(each[these] for each in torch.broadcast_tensors(*self.start)))
+        there = None if self.there is None else self.there[these]
         state = _State(*(each[these] for each in self.state))
-        return _Work(array, self.data[these], start, state, self.damping[these])
+        rest = (each[these] for each in (self.damping, self.power))
+        return _Work(array, self.data[these], start, there, state, *rest)
 
 
 class _Kept:
@@ -195,36 +218,6 @@ def _places(start: Places, by: Sequence[Coordinate], values: Tensor) -> Places:
         else:
             found[one] = values[..., index, :]
     return Places(**found)
-
-
-def _evaluate(
-    array: Array, data: Tensor, start: Places, by: Sequence[Coordinate], values: Tensor
-) -> _State:
-    response = array.response(_places(start, by, values))
-    basis, upper = torch.linalg.qr(response)
-    seen = basis.mH @ data
-    left = data - basis @ seen
-    # Two sources in one place leave a zero pivot; their amplitudes are then anything but infinite.
-    pivots = upper.diagonal(dim1=-2, dim2=-1)
-    least = response.shape[-2] * torch.finfo(left.dtype).eps * pivots.abs().amax(-1, keepdim=True)
-    lifted = torch.where(pivots.abs() < least, least.to(pivots), pivots)
-    upper = upper + torch.diag_embed(lifted - pivots)
-    amplitudes = torch.linalg.solve_triangular(upper, seen, upper=True)
-    return _State(values, left.abs().square().sum((-2, -1)), left, basis, amplitudes)
-
-
-def _normal(
-    array: Array, start: Places, by: Sequence[Coordinate], state: _State
-) -> tuple[Tensor, Tensor]:
-    """Half the gradient, block-wise `(..., parameters)`, and half the Gauss-Newton matrix."""
-    slopes = array.derivatives(_places(start, by, state.values), by)
-    bent = slopes.movedim(-3, -2).flatten(-2)
-    tied = state.amplitudes.repeat(*[1] * (state.amplitudes.ndim - 2), len(by), 1)
-    # The residual is orthogonal to the basis, so the slope needs no projection.
-    slope = -((bent.mH @ state.left) * tied.conj()).sum(-1).real
-    projected = bent - state.basis @ (state.basis.mH @ bent)
-    power = (tied @ tied.mH).transpose(-1, -2)
-    return slope, ((projected.mH @ projected) * power).real
 
 
 def _free(values: Tensor, slope: Tensor, low: Tensor, high: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ def pursue(array: Array, data: Tensor, grid: Grid, sources: int, search: Search)
         added = grid.at(score.argmax(-1, keepdim=True)).to(given.dtype.to_real())
         start = added if not found else _joined(found[-1].places, added)
         found.append(fit(array, given, start, search))
-        left = given - array.response(found[-1].places) @ found[-1].amplitudes
+        left = found[-1].left
     return found
 
 

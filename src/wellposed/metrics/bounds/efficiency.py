@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -54,3 +55,28 @@ def efficiency(errors: Tensor, variances: Tensor) -> Efficiency:
     spread = terms / (2 * rmse * bound) if rmse else 0.0
     median = (squared / allowed).median().item()
     return Efficiency(rmse, bound, rmse / bound, spread, median, len(squared))
+
+
+RESAMPLES = 4000
+"""Bootstrap draws: a hundred beyond either end of a 95 % interval."""
+
+
+def ratio_interval(
+    errors: Tensor, variances: Tensor, scenes: Tensor, generator: np.random.Generator
+) -> tuple[float, float]:
+    """95 % interval of RMSE / CRB, root of the sum of e^2 over that of bounds, all `(n,)`.
+
+    Whole scenes are drawn again (percentile bootstrap), `scenes` their numbers: errors and bounds
+    of one scene depend on each other. With one scene the ends are NaN.
+    """
+    names, index = torch.unique(scenes, return_inverse=True)
+    if len(names) < 2:
+        return math.nan, math.nan
+    squared, allowed = (
+        torch.zeros(len(names), dtype=torch.float64).index_add_(0, index, each.double()).numpy()
+        for each in (errors.square(), variances)
+    )
+    drawn = generator.integers(0, len(names), (RESAMPLES, len(names)))
+    ratios = np.sqrt(squared[drawn].sum(1) / allowed[drawn].sum(1))
+    low, high = np.quantile(ratios, [0.025, 0.975])
+    return float(low), float(high)

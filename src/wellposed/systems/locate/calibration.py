@@ -5,31 +5,19 @@ import math
 import torch
 from torch import Tensor
 
-from wellposed.dsp.arrays.sensors import Array
 from wellposed.dsp.arrays.wavefront import Places
-from wellposed.dsp.surface import condensed
-from wellposed.engine.system import Item
 from wellposed.metrics.detection import Detection
 from wellposed.metrics.placing import placing
 from wellposed.systems.locate.refine import State
-from wellposed.systems.locate.uncertain import covariance_of
+from wellposed.systems.locate.uncertain import Sure
 
 QUANTILES = {0.68: 3.5059, 0.95: 7.8147}
 """Of chi-square with three degrees of freedom, by the share below."""
 
 
-def squared_distances(
-    elements: Array, state: State, item: Item, found: Detection, truth: Places
-) -> Tensor:
+def squared_distances(state: State, sure: Sure, found: Detection, truth: Places) -> Tensor:
     """e^T C^-1 e of every hit `(hits,)`: chi-square with three degrees where C is true."""
-    heard, channel, codes = (
-        torch.view_as_complex(item[name].double().contiguous())
-        for name in ("heard", "channel", "codes")
-    )
-    numbers = int((codes.abs().sum(-1) > 0).sum()) * heard.shape[-1]
-    array = condensed(elements, channel, codes, heard).array
-    count = len(state.amplitudes)
-    whole = covariance_of(array, state, numbers)
+    count, whole = len(state.amplitudes), sure.covariance
     if not bool(torch.isfinite(whole).all()):
         return torch.zeros(0, dtype=torch.float64)
     blocks = whole.view(3, count, 3, count)

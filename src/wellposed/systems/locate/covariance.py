@@ -12,7 +12,6 @@ from torch import Tensor
 
 from wellposed.dsp.arrays.sensors import Array
 from wellposed.dsp.arrays.wavefront import Places
-from wellposed.dsp.subspace import signal_subspace
 
 
 class Factors(NamedTuple):
@@ -27,15 +26,14 @@ class Factors(NamedTuple):
 
 
 def hybrid(factor: Tensor, waves: Tensor, blend: float) -> Tensor:
-    """Covariance `(batch, elements, elements)` of trace one.
+    """Root Q `(batch, elements, columns + 1)` of the covariance Q Q^H, of trace one.
 
     `factor` `(batch, elements, columns)` of F F^H, `waves` `(batch, elements)` of unit length.
     """
     power = factor.abs().square().sum((-2, -1)).clamp(min=1e-12)
     made = factor * ((1 - blend) / power).sqrt()[:, None, None]
     data = blend**0.5 * waves[..., None]
-    whole = torch.cat((made, data), -1)
-    return whole @ whole.mH
+    return torch.cat((made, data), -1)
 
 
 def factor_of(elements: Array, places: Places, factors: Factors) -> Tensor:
@@ -45,6 +43,14 @@ def factor_of(elements: Array, places: Places, factors: Factors) -> Tensor:
     return elements.response(flat) * weight[:, None, :]
 
 
-def leading(covariance: Tensor, count: Tensor) -> Tensor:
-    """Projector on the `count` leading eigenvectors, with a gradient that is finite."""
-    return signal_subspace(covariance, count).projector
+def leading(root: Tensor, most: int) -> Tensor:
+    """Eigenvectors `(batch, elements, most)` of Q Q^H, those of the largest eigenvalues first.
+
+    From Q^H Q, which is small: 31 columns of 144 elements take a tenth of the time. An eigenvalue
+    that is rounding has a vector of zeros.
+    """
+    values, vectors = torch.linalg.eigh(root.mH @ root)
+    values, vectors = values[..., -most:].flip(-1), vectors[..., -most:].flip(-1)
+    least = root.shape[-1] * torch.finfo(values.dtype).eps * values[..., :1]
+    scale = torch.where(values > least, values.clamp(min=least).rsqrt(), 0.0)
+    return root @ (vectors * scale[..., None, :])

@@ -1,46 +1,47 @@
 """From what is heard to places: the network's start and the fit, batched; use and validation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from wellposed.dsp.arrays.wavefront import Places
 from wellposed.dsp.doa.peaks import peaks
+from wellposed.dsp.power import power
 from wellposed.dsp.surface import condensed
 from wellposed.engine.system import Batch
 from wellposed.systems.locate.covariance import leading
 from wellposed.systems.locate.model import Locator, Proposed
 from wellposed.systems.locate.recipe import Refinement
-from wellposed.systems.locate.refine import Known, State, refine
+from wellposed.systems.locate.refine import Known, State, better, refine
+from wellposed.systems.locate.rows import Begin
+
+GIVEN = ("heard", "channel", "codes")
 
 
 @torch.no_grad()
 def located(network: Locator, batch: Batch, recipe: Refinement) -> list[State]:
     """Locate all sources of every scene of a batch, started by the network."""
-    given = {name: batch[name] for name in ("heard", "channel", "codes")}
-    made = network(**given)
-    known = known_of(network, given, made.energy)
-    return refine(known, starts_of(network, made, spectrum=recipe.spectrum), network.cells, recipe)
+    made, known = _seen(network, batch)
+    return refine(known, [proposed(network, made, known, recipe)], network.cells, recipe)
 
 
 @torch.no_grad()
 def pursued(network: Locator, batch: Batch, recipe: Refinement) -> list[State]:
     """The same from nothing: matching pursuit, with nothing that was learned."""
-    given = {name: batch[name] for name in ("heard", "channel", "codes")}
-    known = known_of(network, given)
-    none = torch.zeros(0, dtype=torch.float64)
-    starts = [[Places(none, none, none)] for _ in given["heard"]]
-    return refine(known, starts, network.cells, recipe, added=network.slots + 1)
+    known = known_of(network, {name: batch[name] for name in GIVEN})
+    return refine(known, [nothing(network, batch)], network.cells, recipe)
 
 
 @torch.no_grad()
 def both(network: Locator, batch: Batch, recipe: Refinement) -> list[State]:
     """From the network and from nothing; of each scene what the criterion prefers."""
-    return preferred(located(network, batch, recipe), pursued(network, batch, recipe))
+    made, known = _seen(network, batch)
+    starts = [proposed(network, made, known, recipe), nothing(network, batch)]
+    return refine(known, starts, network.cells, recipe)
 
 
-def preferred(first: list[State], second: list[State]) -> list[State]:
+def preferred(first: Sequence[State], second: Sequence[State]) -> list[State]:
     """Of each scene what the criterion prefers."""
     return [min(pair, key=lambda state: state.cost) for pair in zip(first, second, strict=True)]
 
@@ -54,11 +55,16 @@ STARTS: dict[str, Start] = {
 """What a fit can begin with, by name; others are compared with the last."""
 
 
+def _seen(network: Locator, batch: Batch) -> tuple[Proposed, Known]:
+    given = {name: batch[name] for name in GIVEN}
+    made = network(**given)
+    return made, known_of(network, given, made.energy)
+
+
 def known_of(network: Locator, given: Batch, energy: Tensor | None = None) -> Known:
     """Condense the measurements in double precision; the map stays single."""
     heard, channel, codes = (
-        torch.view_as_complex(given[name].double().contiguous())
-        for name in ("heard", "channel", "codes")
+        torch.view_as_complex(given[name].double().contiguous()) for name in GIVEN
     )
     sent = (codes.abs().square().sum(-1) > 0).sum(-1)
     return Known(
@@ -70,29 +76,26 @@ def known_of(network: Locator, given: Batch, energy: Tensor | None = None) -> Kn
     )
 
 
-def starts_of(network: Locator, made: Proposed, *, spectrum: bool) -> list[list[Places]]:
-    """The likeliest proposals, and the peaks of the hybrid covariance's subspace."""
+def nothing(network: Locator, batch: Batch) -> Begin:
+    """No source, and one more to be added than the network can propose."""
+    return Begin.nothing(len(batch["heard"]), network.slots + 1)
+
+
+def proposed(network: Locator, made: Proposed, known: Known, recipe: Refinement) -> Begin:
+    """The likeliest proposals, or peaks of the hybrid covariance's subspace that fit better."""
     counts = made.count.argmax(-1)
-    columns = Places(*(each.double() for each in made.places))
-    starts = [
-        [Places(*(each[row, : int(count)] for each in columns))] for row, count in enumerate(counts)
-    ]
-    if spectrum:
-        found = _spectral(network, made.covariance, counts)
-        for row, count in enumerate(counts):
-            starts[row].append(network.cells_at(found[row, : int(count)]))
-    return starts
+    begin = Begin(Places(*(each.double() for each in made.places)), counts, recipe.added)
+    if not recipe.spectrum:
+        return begin
+    points = network.cells_at(_spectral(network, made.root, counts))
+    return better(known, begin, begin._replace(places=points))
 
 
-def _spectral(network: Locator, covariance: Tensor, counts: Tensor) -> Tensor:
+def _spectral(network: Locator, root: Tensor, counts: Tensor) -> Tensor:
     """Points of the map `(batch, slots)` that are peaks of the leading subspaces."""
-    projector = leading(covariance, counts)
-    response = network.features.response
-    # As many columns of a projector as its rank span the same space; products with those are few.
-    columns = torch.linalg.qr(projector @ response[:, :: response.shape[1] // network.slots]).Q
-    columns = columns[..., : network.slots]
     kept = torch.arange(network.slots, device=counts.device) < counts[:, None]
-    share = ((columns * kept[:, None]).mH @ response).abs().square().sum(-2)
+    columns = leading(root, network.slots) * kept[:, None]
+    share = power(columns.mH @ network.features.response).sum(-2)
     cells = network.cells
     shape = (cells.columns, cells.rows, cells.curvatures)
     return peaks(share, shape, network.slots).index

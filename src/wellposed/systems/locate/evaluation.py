@@ -21,7 +21,7 @@ from wellposed.engine.recipe import changed
 from wellposed.engine.system import Item
 from wellposed.errors import DataError
 from wellposed.intervals import mean_interval, paired_interval
-from wellposed.metrics.bounds.efficiency import efficiency
+from wellposed.metrics.bounds.efficiency import efficiency, ratio_interval
 from wellposed.metrics.detection import ANGLE_DEG, RANGE, Detection
 from wellposed.metrics.table import write_json
 from wellposed.systems.locate.calibration import squared_distances, within
@@ -31,8 +31,9 @@ from wellposed.systems.locate.recipe import LocateRecipe
 from wellposed.systems.locate.refine import State
 from wellposed.systems.locate.scoring import hits, score_state, squared_errors, truth_of
 from wellposed.systems.locate.system import LocateSystem
+from wellposed.systems.locate.uncertain import Sure, sureness
 
-AT_ONCE = 128
+AT_ONCE = 256
 LOW_DB, HIGH_DB = 5.0, 8.0
 """Where threshold effects end for three sources, and where counting is asked for."""
 GATE = 3.0
@@ -69,7 +70,7 @@ class Evaluation:
     """Of each scene, as it came out"""
     starts: dict[str, list[Located]] = field(default_factory=dict)
     milliseconds: dict[str, float] = field(default_factory=dict)
-    """Processor time a scene"""
+    """Processor time a scene, uncertainty included"""
     setting: str = ""
 
     def chosen(self, orders: Sequence[int], low: float, high: float) -> list[int]:
@@ -106,7 +107,9 @@ class Evaluation:
         return lines
 
     def _errors(self) -> list[str]:
-        lines = ["errors beside the bound (RMSE, bound, ratio ± sd, median e²/CRB):"]
+        lines = [
+            "errors beside the bound (RMSE, bound, ratio ± sd, median e²/CRB; 95 % intervals):"
+        ]
         name, made = next(iter(self.starts.items()))
         for sources in sorted(set(self.sources)):
             for low, high in ((-math.inf, LOW_DB), (LOW_DB, math.inf)):
@@ -159,7 +162,8 @@ def _rows(name: str, sources: int, low: float, made: Sequence[Located]) -> list[
     """Lines of one number of sources at one half of the ratios."""
     band = f"{sources} sources, {'below' if low == -math.inf else 'above'} {LOW_DB:g} dB"
     clean = [each for each in made if each.clean]
-    lines = [f"{name}, {band}: all hit and none too many in {len(clean)} of {len(made)} scenes"]
+    what = "all hit and none too many"
+    lines = [f"{name}, {band}: {what} in {len(clean)} of {len(made)} scenes"]
     if not clean:
         return lines
     squared = torch.cat([each.squared for each in clean], 1)
@@ -168,10 +172,17 @@ def _rows(name: str, sources: int, low: float, made: Sequence[Located]) -> list[
     kept = (GATE * bound.sqrt() < gates[:, None]).all(0)
     if not bool(kept.any()):
         return [*lines, "  no source whose bound fits three times into what counts as a hit"]
+    scenes = torch.cat([torch.full((each.squared.shape[1],), n) for n, each in enumerate(clean)])
     for row, (title, unit) in enumerate(COORDINATES):
-        told = efficiency(squared[row, kept].sqrt() * unit, bound[row, kept] * unit**2)
-        normal = (squared[row, kept] / bound[row, kept]).mean().sqrt()
-        lines.append(f"  {title:<14} {told}; root mean e²/CRB {normal:.3f}")
+        errors, allowed = squared[row, kept].sqrt() * unit, bound[row, kept] * unit**2
+        draws = np.random.default_rng(0)
+        low, high = ratio_interval(errors, allowed, scenes[kept], draws)
+        alike = errors / allowed.sqrt()
+        ends = ratio_interval(alike, torch.ones_like(alike), scenes[kept], draws)
+        lines.append(
+            f"  {title:<14} {efficiency(errors, allowed)}; ratio [{low:.3f}, {high:.3f}]; root mean "
+            f"e²/CRB {alike.square().mean().sqrt():.3f} [{ends[0]:.3f}, {ends[1]:.3f}]"
+        )
     distances = torch.cat([each.distances for each in clean])
     inner, outer = (within(distances, share) for share in (0.68, 0.95))
     lines.append(
@@ -208,22 +219,23 @@ def evaluate(
         for name, start in starts.items():
             began = time.process_time()
             states = start(network, batch, recipe.refinement)
+            sure = sureness(states)
             spent[name] += time.process_time() - began
             made.starts.setdefault(name, []).extend(
-                _located(network, state, item) for state, item in zip(states, items, strict=True)
+                _located(network, *each) for each in zip(states, sure, items, strict=True)
             )
             progress(first + len(items), name)
     made.milliseconds = {name: 1000 * each / scenes for name, each in spent.items()}
     return made
 
 
-def _located(network: Locator, state: State, item: Item) -> Located:
+def _located(network: Locator, state: State, sure: Sure, item: Item) -> Located:
     elements = network.surface.elements
     found = hits(state, item)
     squared, _, bound = squared_errors(state, item, elements)
     clean = found.hits == found.there == found.found and bool(torch.isfinite(bound).all())
     truth = truth_of(item)[0]
-    distances = squared_distances(elements, state, item, found, truth) if clean else None
+    distances = squared_distances(state, sure, found, truth) if clean else None
     none = torch.zeros(0, dtype=torch.float64)
     return Located(
         found,

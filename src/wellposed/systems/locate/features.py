@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from wellposed.dsp.arrays.sensors import Array
+from wellposed.dsp.power import power
 from wellposed.dsp.surface import backprojected, gram
 from wellposed.systems.locate.cells import Cells
 
@@ -47,13 +48,15 @@ class Features(nn.Module):
         response = elements.response(cells.grid())
         self.elements = elements.outputs
         self._keep("response", response.to(torch.complex64))
-        lag, kernel, bent = _lags(elements, cells)
+        pairs, lag, kernel, bent = _lags(elements, cells)
+        self._keep("pairs", pairs)
         self._keep("lag", lag)
         self._keep("kernel", kernel)
         self._keep("bent", bent)
 
     response: Tensor
     """`(elements, points)`"""
+    pairs: Tensor
     lag: Tensor
     kernel: Tensor
     bent: Tensor
@@ -76,8 +79,7 @@ class Features(nn.Module):
         y, h, w = (
             torch.view_as_complex(each.float().contiguous()) for each in (heard, channel, codes)
         )
-        power = y.abs().square().sum((-2, -1)).clamp(min=TINY)
-        scale = power.rsqrt()[:, None]
+        scale = power(y).sum((-2, -1)).clamp(min=TINY).rsqrt()[:, None]
         g, z = gram(h, w), backprojected(h, w, y) * scale
         mean = g.diagonal(dim1=-2, dim2=-1).real.mean(-1).clamp(min=TINY)
         energy = self._energy(g, mean)
@@ -101,7 +103,9 @@ class Features(nn.Module):
         Then it is a Fourier transform of the sums of G over equal lags. It weighs a map and
         chooses no place; the fit that follows knows nothing of it.
         """
-        bent = (g.unsqueeze(1) * self.bent).flatten(-2)
+        first, second = self.pairs
+        # Pairs and their mirror images are conjugates: half of them is enough.
+        bent = g[:, first, second].unsqueeze(1) * self.bent
         sums = bent.new_zeros(*bent.shape[:2], self.kernel.shape[0])
         sums.index_add_(-1, self.lag, bent)
         energy = (sums @ self.kernel).real.mT.flatten(1)
@@ -112,7 +116,7 @@ class Features(nn.Module):
         maps, figures, chosen = [], [], []
         left = z
         for step in range(CLEANED + 1):
-            share = (left.conj() @ self.response).abs().square() / energy
+            share = power(left.conj() @ self.response) / energy
             maps.append(share.sqrt())
             chosen.append(share.argmax(-1))
             atoms = self.response.mT[torch.stack(chosen, -1)].mT
@@ -145,22 +149,27 @@ class Features(nn.Module):
         inner = (waves.conj() * z).sum(-1).abs().square()
         explained = inner / (waves.conj() * seen).sum(-1).real.clamp(min=TINY)
         sent = (codes.abs().square().sum(-1) > 0).float().mean(-1)
-        spread = g.abs().square().sum((-2, -1)) / (self.elements * mean.square())
+        spread = power(g).sum((-2, -1)) / (self.elements * mean.square())
         return [(1 - explained).clamp(min=1e-4).log(), sent, spread.log()]
 
 
-def _lags(elements: Array, cells: Cells) -> tuple[Tensor, Tensor, Tensor]:
-    """Index of the lag of every pair, kernel `(lags, cells)`, curvature phases of pairs."""
+def _lags(elements: Array, cells: Cells) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Pairs `(2, pairs)`, index of their lags, kernel `(lags, cells)`, curvature phases of pairs.
+
+    A pair of two elements stands for its mirror image, too, and counts twice.
+    """
     wave = 2 * math.pi / elements.wavelength
     positions = elements.positions
-    apart = positions[:, None] - positions[None]
+    pairs = torch.triu_indices(len(positions), len(positions))
+    first, second = pairs
+    apart = positions[first] - positions[second]
     # Lags that are equal but for rounding are one: they are told apart at a thousandth of a wave.
-    whole = (apart / (1e-3 * elements.wavelength)).round().flatten(0, 1)
+    whole = (apart / (1e-3 * elements.wavelength)).round()
     kinds, lag = torch.unique(whole, dim=0, return_inverse=True)
     vectors = kinds * 1e-3 * elements.wavelength
     turn = -wave * vectors[:, :2] @ cells.directions().mT
     kernel = torch.polar(torch.ones_like(turn), turn)
     square = positions.square().sum(-1)
-    bend = wave / 2 * cells.curvature_values()[:, None, None] * (square[:, None] - square[None])
-    bent = torch.polar(torch.ones_like(bend), bend)
-    return lag, kernel.to(torch.complex64), bent.to(torch.complex64)
+    bend = wave / 2 * cells.curvature_values()[:, None] * (square[first] - square[second])
+    bent = torch.polar((1.0 + (first != second)).expand_as(bend).to(bend), bend)
+    return pairs, lag, kernel.to(torch.complex64), bent.to(torch.complex64)

@@ -11,7 +11,7 @@ from wellposed.systems.locate.objective import Truth
 
 SURE = 12.0
 """Logit of what is certain: a probability of 6e-6 short of one."""
-MIXED = ("presence", "offset", "curvature", "count", "covariance")
+MIXED = ("presence", "offset", "curvature", "count")
 
 
 def ideal(made: Proposed, truth: Truth, cells: Cells, elements: Array) -> Proposed:
@@ -40,7 +40,7 @@ def ideal(made: Proposed, truth: Truth, cells: Cells, elements: Array) -> Propos
         offset=offset,
         curvature=curvature,
         count=count,
-        covariance=hybrid(rays, torch.zeros_like(rays[..., 0]), 0.0),
+        root=hybrid(rays, torch.zeros_like(rays[..., 0]), 0.0),
     )
 
 
@@ -49,4 +49,6 @@ def between(one: Proposed, other: Proposed, share: float) -> Proposed:
     mixed = {
         name: (1 - share) * getattr(one, name) + share * getattr(other, name) for name in MIXED
     }
-    return one._replace(**mixed)
+    # Roots side by side are the root of the sum.
+    root = torch.cat(((1 - share) ** 0.5 * one.root, share**0.5 * other.root), -1)
+    return one._replace(root=root, **mixed)

@@ -39,10 +39,15 @@ class Proposed(NamedTuple):
     """`(batch, slots)`, the likeliest proposal first"""
     likelihood: Tensor
     """Logits `(batch, slots)` of the proposals"""
-    covariance: Tensor
-    """`(batch, elements, elements)`, of trace one"""
+    root: Tensor
+    """`(batch, elements, columns)` of the hybrid covariance"""
     energy: Tensor
     """`(batch, points)` of the map, for the fit"""
+
+    @property
+    def covariance(self) -> Tensor:
+        """The hybrid covariance `(batch, elements, elements)`, of trace one."""
+        return self.root @ self.root.mH
 
 
 class Locator(nn.Module):

@@ -66,13 +66,20 @@ class Scenes(Section):
     """Power of the error of the known channel to the channel's, evenly [dB]; none: exact."""
     measurements: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(le=16)]] = (16, 16)
     """Fewest and most of the 16 codes that are sent, evenly; those not sent are zero."""
+    codes: Literal["staggered", "columns"] = "staggered"
+    """Which 16 beams: two of each row, staggered, or two whole columns, a twelfth of a turn apart,
+    as in field report 003."""
+    rician: tuple[Weight, Weight] = (0.5, 10.0)
+    """Power of the channel's direct path over that of the scattered ones, evenly. In the generator
+    of field report 003 the direct path is scaled down by the 144 elements once more: 0.0035 to
+    0.0694."""
     give: Literal["channel", "effective"] = "channel"
     """channel: H. effective: only what arrives through each code, H w: the audit shows that then
     no places are determined, and refuses."""
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
-        for name in ("sources", "range_m", "measurements"):
+        for name in ("sources", "range_m", "measurements", "rician"):
             low, high = getattr(self, name)
             if low > high:
                 raise ValueError(f"{name}: from {low:g} to {high:g} does not rise")

@@ -3,11 +3,12 @@
 A start may be a network's proposal or nothing at all: then sources are added one after the other
 where what is left holds another, which is matching pursuit. How many there are is decided by the
 Bayesian information criterion; what is fitted and what is counted is the same, whatever the start.
+Several starts of many scenes are one batch; of each scene the one that the criterion prefers is
+fitted to the end.
 """
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -15,24 +16,22 @@ from torch import Tensor
 
 from wellposed.dsp.arrays.sensors import Array
 from wellposed.dsp.arrays.wavefront import Places
-from wellposed.dsp.doa.fitting import Search, fit
+from wellposed.dsp.doa.fitting import Search
+from wellposed.dsp.power import power
 from wellposed.dsp.surface import Condensed
 from wellposed.systems.locate.cells import Cells
 from wellposed.systems.locate.recipe import Refinement
+from wellposed.systems.locate.rows import AT_ONCE, Begin, Fitter, Rows
 
-PER_SOURCE = 5
-"""Real unknowns of a source: three of its place, two of its symbol."""
 PROMISING = 0.5
 """Share of the criterion's penalty that a point of the map must gain before a fit is tried: between
 points of the map a source shows up to a fifth less."""
-DOUBTFUL = 4.0
+DOUBTFUL = 2.0
 """Penalties that taking a source away may cost before the others are fitted anew."""
-
-
 SHORTLIST = 48
 """Points of the map whose energy is computed as it is. With 1440 exact energies as many sources are
 found (F1 0.73 of 64 scenes), with the rough ones alone fewer (0.54)."""
-ROUGHLY = 1e-5
+ROUGHLY = 1e-4
 """Share of the residual at which a fit ends that only decides how many: 0.005 of the likelihood,
 beside penalties of 31."""
 TOLERANCE = 1e-8
@@ -67,189 +66,133 @@ class State:
     cost: float
     """Of the information criterion"""
     converged: bool
-    left: Tensor
-    """What is left of the condensed measurements `(outputs,)`"""
+    start: int
+    """Which of the starts it came from"""
+    numbers: int
+    """Complex numbers that were measured"""
+    array: Array
+    """The surface with the scene's condensed operator behind it"""
 
 
-def refine(
-    known: Known,
-    starts: Sequence[Sequence[Places]],
-    cells: Cells,
-    recipe: Refinement,
-    added: int | None = None,
-) -> list[State]:
-    """Fit every scene from the better of its starts, add and take away sources.
-
-    `starts` has one or several for every scene, each of any number of sources, none too.
-    """
+def refine(known: Known, starts: Sequence[Begin], cells: Cells, recipe: Refinement) -> list[State]:
+    """Fit every scene from all starts, add and take away sources; the best one of each scene."""
     by, limits = tuple(cells.limits), cells.limits
     # How many there are is decided in single precision, for half of the time.
-    rough = _Fitter(_single(known), Search(by, limits, recipe.rough_steps, ROUGHLY))
-    fine = _Fitter(known, Search(by, limits, recipe.steps, TOLERANCE))
-    begun = {number: rough.better(number, each) for number, each in enumerate(starts)}
-    states = rough.fitted(begun)
-    _improve(states, rough, rough.grown, recipe.added if added is None else added)
-    _improve(states, rough, rough.thinned, recipe.removed)
-    states |= fine.fitted({n: state.places for n, state in states.items()})
-    return [states[number] for number in range(len(starts))]
+    roughly = Search(by, limits, recipe.rough_steps, ROUGHLY)
+    rough = Fitter(single(known.condensed), known.numbers, roughly)
+    fine = Fitter(known.condensed, known.numbers, Search(by, limits, recipe.steps, TOLERANCE))
+    rows = rough.fitted(rough.begun(starts))
+    _grow(rows, rough, known)
+    _thin(rows, rough, recipe.removed)
+    rows = fine.fitted(rows.only(_preferred(rows, len(known.numbers))))
+    return _states(rows, known)
 
 
-def _single(known: Known) -> Known:
-    condensed = known.condensed
+def better(known: Known, first: Begin, second: Begin) -> Begin:
+    """Of each scene the start that leaves less, amplitudes free."""
+    fitter = Fitter(single(known.condensed), known.numbers, Search())
+    chosen = fitter.residual(second) < fitter.residual(first)
+    pairs = zip(first.places, second.places, strict=True)
+    places = Places(*(torch.where(chosen[:, None], two, one) for one, two in pairs))
+    return Begin(places, torch.where(chosen, second.count, first.count), first.added)
+
+
+def single(condensed: Condensed) -> Condensed:
+    """The same in single precision."""
     array = condensed.array.to(torch.float32)
-    return known._replace(
-        condensed=Condensed(array, condensed.data.to(torch.complex64), condensed.outside)
-    )
+    return Condensed(array, condensed.data.to(torch.complex64), condensed.outside)
 
 
-def _improve(
-    states: dict[int, State],
-    fitter: "_Fitter",
-    propose: Callable[[dict[int, State]], dict[int, Places]],
-    rounds: int,
-) -> None:
-    """Keep what lowers the criterion; a scene where nothing did is not asked again."""
-    open_ones = dict(states)
+def _grow(rows: Rows, fitter: Fitter, known: Known) -> None:
+    """Add sources while the criterion falls; a row where it did not is not asked again."""
+    asked = rows.spare > 0
+    while bool(asked.any()):
+        index = asked.nonzero()[:, 0]
+        now = rows.only(index)
+        gain, point = _promised(now, fitter, known)
+        rest = (now.residual - gain).maximum(1e-9 * now.residual)
+        worth = fitter.cost(now.scene, rest, now.count + PROMISING) < now.cost
+        index, now = index[worth], now.only(worth)
+        added = Places(*(each[point[worth]] for each in known.grid))
+        asked = _improved(rows, index, fitter, now.joined(added))
+        asked &= rows.spare > 0
+
+
+def _promised(rows: Rows, fitter: Fitter, known: Known) -> tuple[Tensor, Tensor]:
+    """Power that the best point of the map explains of what is left `(rows,)`, and its index."""
+    parts = torch.arange(len(rows.scene)).split(AT_ONCE)
+    made = [
+        _best(fitter.operators(rows.scene[part]), rows.left[part], known, rows.scene[part])
+        for part in parts
+    ]
+    gain, point = (torch.cat(each) for each in zip(*made, strict=True))
+    return gain.double(), point
+
+
+def _best(operators: Tensor, left: Tensor, known: Known, scene: Tensor) -> tuple[Tensor, Tensor]:
+    """Of some rows.
+
+    The energies of the map are rough, and where they are too low a point looks too good: the
+    best by them are looked at again with their own.
+    """
+    back = (left.conj().unsqueeze(-2) @ operators)[..., 0, :]
+    seen = power(back @ known.response)
+    listed = (seen / known.energy[scene]).topk(SHORTLIST).indices
+    atoms = known.response.mT[listed].mT
+    energy = power(operators @ atoms).sum(-2)
+    gain, best = (seen.gather(1, listed) / energy).max(-1)
+    return gain, listed.gather(1, best[:, None])[:, 0]
+
+
+def _thin(rows: Rows, fitter: Fitter, rounds: int) -> None:
+    """Take away the source that is missed least, while the criterion falls."""
+    asked = torch.ones_like(rows.count, dtype=torch.bool)
     for _ in range(rounds):
-        tried = fitter.fitted(propose(open_ones)) if open_ones else {}
-        open_ones = {n: new for n, new in tried.items() if new.cost < states[n].cost}
-        states |= open_ones
+        index = (asked & (rows.count > 0)).nonzero()[:, 0]
+        now = rows.only(index)
+        own = torch.where(now.there, now.missed.double(), torch.inf)
+        missed, least = own.min(-1)
+        rest = now.residual + missed
+        worth = fitter.cost(now.scene, rest, now.count - 1 - DOUBTFUL) < now.cost
+        asked = _improved(rows, index[worth], fitter, now.only(worth).without(least[worth]))
 
 
-@dataclass(frozen=True)
-class _Fitter:
-    known: Known
-    search: Search
+def _improved(rows: Rows, index: Tensor, fitter: Fitter, tried: Rows) -> Tensor:
+    """Fit rows anew and keep those whose criterion is lower; which these are, of all rows."""
+    kept = torch.zeros_like(rows.count, dtype=torch.bool)
+    if len(index):
+        made = fitter.fitted(tried)
+        lower = made.cost < rows.cost[index]
+        rows.put(index[lower], made.only(lower))
+        kept[index[lower]] = True
+    return kept
 
-    def better(self, number: int, starts: Sequence[Places]) -> Places:
-        """The start that leaves less; amplitudes are free."""
-        if len(starts) == 1:
-            return starts[0]
-        array, data = self._scene(number)
-        starts = [each.to(data.real.dtype) for each in starts]
-        return min(starts, key=lambda each: float(_left(array, data, each).abs().square().sum()))
 
-    def fitted(self, starts: dict[int, Places]) -> dict[int, State]:
-        """Fit scenes together that have as many sources."""
-        states: dict[int, State] = {}
-        groups: dict[int, list[int]] = {}
-        for number, start in starts.items():
-            groups.setdefault(len(start.azimuth), []).append(number)
-        for count, numbers in groups.items():
-            if count == 0:
-                states |= {number: self._nothing(number) for number in numbers}
-                continue
-            array, data = self._scene(torch.tensor(numbers))
-            start = Places(
-                *(torch.stack(each) for each in zip(*(starts[n] for n in numbers), strict=True))
-            ).to(data.real.dtype)
-            found = fit(array, data, start, self.search)
-            left = (data - array.response(found.places) @ found.amplitudes)[..., 0]
-            for row, number in enumerate(numbers):
-                residual = float(found.residual[row]) + float(self.known.condensed.outside[number])
-                states[number] = State(
-                    Places(*(each[row] for each in found.places)),
-                    found.amplitudes[row, :, 0],
-                    residual,
-                    self._cost(number, residual, count),
-                    bool(found.converged[row]),
-                    left[row],
-                )
-        return states
+def _preferred(rows: Rows, scenes: int) -> Tensor:
+    """Row of least cost of each scene."""
+    return rows.cost.view(-1, scenes).argmin(0) * scenes + torch.arange(scenes)
 
-    def grown(self, states: dict[int, State]) -> dict[int, Places]:
-        """Scenes with one more source, where a point of the map promises enough."""
-        numbers = torch.tensor(list(states))
-        array = self._scene(numbers)[0]
-        assert array.through is not None
-        left = torch.stack([state.left for state in states.values()])
-        back = (array.through.mH @ left[..., None])[..., 0].to(self.known.response.dtype)
-        gain, point = self._best(array.through, back, numbers)
-        made = {}
-        for row, (number, state) in enumerate(states.items()):
-            rest = max(state.residual - float(gain[row]), 1e-9 * state.residual)
-            count = len(state.amplitudes)
-            if self._cost(number, rest, count + PROMISING) < self._cost(
-                number, state.residual, count
-            ):
-                added = Places(*(each[point[row]][None] for each in self.known.grid))
-                made[number] = _joined(state.places, added)
-        return made
 
-    def _best(self, operators: Tensor, back: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
-        """Power that the best point of the map explains of `back` `(scenes, elements)`, and it.
-
-        The energies of the map are rough, and where they are too low a point looks too good: the
-        best by them are looked at again with their own.
-        """
-        response = self.known.response
-        seen = (back.conj() @ response).abs().square()
-        listed = (seen / self.known.energy[numbers]).topk(SHORTLIST).indices
-        atoms = response.mT[listed].mT
-        energy = (operators.to(response.dtype) @ atoms).abs().square().sum(-2)
-        gain, best = (seen.gather(1, listed) / energy).max(-1)
-        return gain, listed.gather(1, best[:, None])[:, 0]
-
-    def thinned(self, states: dict[int, State]) -> dict[int, Places]:
-        """Scenes with the source less that is missed least, where it may not be missed at all."""
-        made = {}
-        for number, state in states.items():
-            count = len(state.amplitudes)
-            if not count:
-                continue
-            response = self._scene(number)[0].response(state.places)
-            inner = torch.linalg.pinv(response.mH @ response, hermitian=True)
-            # What a source explains that the others, their amplitudes free, would not.
-            own = state.amplitudes.abs().square() / inner.diagonal().real.clamp(min=1e-300)
-            least = int(own.argmin())
-            residual = state.residual + float(own[least])
-            if self._cost(number, residual, count - 1 - DOUBTFUL) < state.cost:
-                made[number] = _without(state.places, least)
-        return made
-
-    def _scene(self, number: int | Tensor) -> tuple[Array, Tensor]:
-        condensed = self.known.condensed
-        operator = condensed.array.through
-        assert operator is not None
-        array = Array(
-            condensed.array.positions,
-            condensed.array.wavelength,
-            condensed.array.model,
-            condensed.array.spreading,
-            operator[number],
+def _states(rows: Rows, known: Known) -> list[State]:
+    """One a scene, in their order."""
+    array = known.condensed.array
+    assert array.through is not None
+    residual, cost, ended, start, counts, numbers = (
+        each.tolist()
+        for each in (
+            rows.residual, rows.cost, rows.converged, rows.start, rows.count, known.numbers
         )
-        return array, condensed.data[number]
-
-    def _nothing(self, number: int) -> State:
-        condensed = self.known.condensed
-        power = float(condensed.data[number].abs().square().sum() + condensed.outside[number])
-        none = condensed.data.real.new_zeros(0)
-        return State(
-            Places(none, none, none),
-            none.to(condensed.data),
-            power,
-            self._cost(number, power, 0),
-            True,
-            condensed.data[number, :, 0],
+    )  # fmt: skip
+    return [
+        State(
+            Places(*rows.where[row, :, :count]),
+            rows.amplitudes[row, :count],
+            residual[row],
+            cost[row],
+            ended[row],
+            start[row],
+            numbers[row],
+            replace(array, through=array.through[row]),
         )
-
-    def _cost(self, number: int, residual: float, count: float) -> float:
-        numbers = float(self.known.numbers[number])
-        penalty = PER_SOURCE * math.log(2 * numbers)
-        return 2 * numbers * math.log(max(residual, 1e-300)) + penalty * count
-
-
-def _left(array: Array, data: Tensor, places: Places) -> Tensor:
-    """What sources at these places leave of `(outputs, 1)`, their amplitudes being free."""
-    if not len(places.azimuth):
-        return data
-    basis = torch.linalg.qr(array.response(places)).Q
-    return data - basis @ (basis.mH @ data)
-
-
-def _joined(first: Places, second: Places) -> Places:
-    return Places(*(torch.cat((a, b.to(a))) for a, b in zip(first, second, strict=True)))
-
-
-def _without(places: Places, index: int) -> Places:
-    return Places(*(torch.cat((each[:index], each[index + 1 :])) for each in places))
+        for row, count in enumerate(counts)
+    ]

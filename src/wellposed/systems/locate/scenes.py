@@ -22,7 +22,7 @@ GENERATOR = "reference surface 1"
 
 def surface_of(scenes: Scenes) -> Surface:
     """The surface of a recipe."""
-    return Surface.reference()
+    return Surface.reference(codes=scenes.codes, rician_factor=scenes.rician)
 
 
 def generator_of(scenes: Scenes, seed: int) -> SurfaceScenes:

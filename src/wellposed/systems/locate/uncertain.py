@@ -1,27 +1,57 @@
 """How sure an estimate is: the inverse of the Fisher information at the estimate itself."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
-from wellposed.dsp.arrays.sensors import Array
-from wellposed.metrics.bounds.fisher import Fisher, deterministic
+from wellposed.dsp.arrays.wavefront import Places
+from wellposed.dsp.power import power
+from wellposed.metrics.bounds.fisher import deterministic
 from wellposed.metrics.bounds.observations import SOLID
-from wellposed.systems.locate.refine import PER_SOURCE, State
+from wellposed.systems.locate.refine import State
+from wellposed.systems.locate.rows import PER_SOURCE
 
 
-def information(array: Array, state: State, noise: Tensor) -> Fisher:
-    """Information on azimuths, elevations [rad] and ranges [m], blocks in this order."""
-    powers = state.amplitudes[:, None] * state.amplitudes[None].conj()
-    response = array.response(state.places)
-    return deterministic(response, array.derivatives(state.places, SOLID), powers, noise)
+class Sure(NamedTuple):
+    """What a fit says of itself."""
+
+    noise: Tensor
+    """`()` power of one chain, from what is left, less what the unknowns took"""
+    covariance: Tensor
+    """`(3 sources, 3 sources)` of azimuths, elevations [rad] and ranges [m], blocks in this order;
+    inf where nothing determines them"""
+    power: Tensor
+    """`(sources,)` of each source in one chain, on average"""
 
 
-def noise_of(state: State, numbers: int) -> Tensor:
-    """Noise power of one chain from what a fit leaves, less what its unknowns took."""
-    free = numbers - PER_SOURCE * len(state.amplitudes) / 2
-    return torch.tensor(state.residual / max(free, 1.0), dtype=torch.float64)
+def sureness(states: Sequence[State]) -> list[Sure]:
+    """Of every state, those of as many sources together."""
+    made: dict[int, Sure] = {}
+    groups: dict[int, list[int]] = {}
+    for number, state in enumerate(states):
+        groups.setdefault(len(state.amplitudes), []).append(number)
+    for count, numbers in groups.items():
+        each = _alike([states[number] for number in numbers], count)
+        made |= dict(zip(numbers, each, strict=True))
+    return [made[number] for number in range(len(states))]
 
 
-def covariance_of(array: Array, state: State, numbers: int) -> Tensor:
-    """Covariance `(3 sources, 3 sources)` of the estimate; inf where nothing determines it."""
-    return information(array, state, noise_of(state, numbers)).bound()
+def _alike(states: Sequence[State], count: int) -> list[Sure]:
+    residual = torch.tensor([each.residual for each in states], dtype=torch.float64)
+    numbers = torch.tensor([each.numbers for each in states], dtype=torch.float64)
+    noise = residual / (numbers - PER_SOURCE * count / 2).clamp(min=1.0)
+    if not count:
+        return [Sure(each, residual.new_zeros(0, 0), residual.new_zeros(0)) for each in noise]
+    behind = [each.array.through for each in states]
+    operators = torch.stack([each for each in behind if each is not None])
+    array = replace(states[0].array, through=operators)
+    places = Places(*(torch.stack(each) for each in zip(*(s.places for s in states), strict=True)))
+    amplitudes = torch.stack([each.amplitudes for each in states])
+    response = array.response(places)
+    powers = amplitudes[..., None] * amplitudes[:, None].conj()
+    fisher = deterministic(response, array.derivatives(places, SOLID), powers, noise)
+    mean = power(response).sum(-2) * power(amplitudes) / numbers[:, None]
+    return [Sure(*each) for each in zip(noise, fisher.bound(), mean, strict=True)]

@@ -12,8 +12,6 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from wellposed.dsp.arrays.sensors import Array
-from wellposed.dsp.surface import condensed
 from wellposed.engine.system import Batch
 from wellposed.engine.use import open_device
 from wellposed.errors import DataError
@@ -24,10 +22,10 @@ from wellposed.systems.locate.model import Locator, Proposed
 from wellposed.systems.locate.recipe import Refinement
 from wellposed.systems.locate.refine import State
 from wellposed.systems.locate.snapshots import SurfaceData, surface_data
-from wellposed.systems.locate.uncertain import covariance_of, noise_of
+from wellposed.systems.locate.uncertain import Sure, sureness
 
-AT_ONCE = 128
-"""Scenes at a time: a channel and its Gram matrix are 0.7 MB each."""
+AT_ONCE = 256
+"""Scenes at a time: what is kept of one is 1 MB."""
 
 
 class Finder:
@@ -79,14 +77,8 @@ class Finder:
             level = torch.where(level > 0, level, 1.0)
             batch = _batch(given[0] / level, *given[1:])
             states = work(self.network, batch, self.recipe)
-            array = condensed(elements, given[1], given[2], given[0] / level).array
-            for row, state in enumerate(states):
-                numbers = int((given[2][row].abs().sum(-1) > 0).sum()) * given[0].shape[-1]
-                one = Array(
-                    array.positions, array.wavelength, array.model, array.spreading,
-                    None if array.through is None else array.through[row],
-                )  # fmt: skip
-                found.append(found_of(one, state, numbers, start, float(level[row]) ** 2))
+            scales = (level.flatten() ** 2).tolist()
+            found += map(found_of, states, sureness(states), [start] * len(states), scales)
         return found
 
     @torch.no_grad()
@@ -95,22 +87,14 @@ class Finder:
         return self.network(*(each[None] for each in _pairs(heard, channel, codes)))
 
 
-def found_of(array: Array, state: State, numbers: int, start: str, scale: float) -> Found:
-    """Add uncertainty and levels to what was fitted; `scale` is the power that was divided out."""
-    noise = noise_of(state, numbers)
+def found_of(state: State, sure: Sure, start: str, scale: float) -> Found:
+    """What is told of a state; `scale` is the power that was divided out of its measurements."""
     count = len(state.amplitudes)
-    if not count:
-        return Found(
-            state.places, torch.zeros(3, 0), torch.zeros(0), float(noise) * scale, True, start
-        )
-    variances = covariance_of(array, state, numbers).diagonal()
-    energy = array.response(state.places).abs().square().sum(-2)
-    power = energy * state.amplitudes.abs().square() / numbers
     return Found(
         state.places,
-        variances.sqrt().unflatten(0, (3, count)),
-        10 * (power / noise).log10(),
-        float(noise) * scale,
+        sure.covariance.diagonal().sqrt().unflatten(0, (3, count)),
+        10 * (sure.power / sure.noise).log10(),
+        float(sure.noise) * scale,
         state.converged,
         start,
     )
