@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
@@ -11,7 +12,7 @@ from wellposed.dsp.arrays.geometry import line, plane
 from wellposed.dsp.arrays.sensors import Array
 from wellposed.dsp.arrays.wavefront import Coordinate, Places
 from wellposed.metrics.bounds.closed import azimuth_variance, range_variance, stochastic_loss
-from wellposed.metrics.bounds.efficiency import CHI_SQUARE_MEDIAN, efficiency
+from wellposed.metrics.bounds.efficiency import CHI_SQUARE_MEDIAN, efficiency, ratio_interval
 from wellposed.metrics.bounds.fisher import cartesian, deterministic, stochastic
 from wellposed.metrics.bounds.gaussian import reduced, slepian_bangs
 from wellposed.metrics.bounds.identifiability import identifiability
@@ -206,3 +207,20 @@ def test_efficient_errors_have_a_ratio_of_one_within_its_spread():
     assert (even.ratio, even.spread) == (1.0, 0.0)
     with pytest.raises(ValueError, match="1 of 2 bounds are not finite"):
         efficiency(torch.ones(2), torch.tensor([1.0, math.inf]))
+
+
+def test_intervals_of_a_ratio_hold_it_as_often_as_they_say():
+    generator = np.random.default_rng(0)
+    held = 0
+    for _ in range(100):
+        # Forty scenes of two sources, errors of a scene alike: drawn one by one they would seem
+        # twice as many.
+        allowed = generator.uniform(0.5, 2.0, 40)
+        errors = 1.2 * np.sqrt(allowed) * generator.standard_normal(40)
+        error, bound = (torch.from_numpy(np.repeat(each, 2)) for each in (errors, allowed))
+        scenes = torch.arange(40).repeat_interleave(2)
+        low, high = ratio_interval(error, bound, scenes, generator)
+        held += low <= 1.2 <= high
+    assert 83 <= held <= 100
+    one = torch.ones(4)
+    assert all(math.isnan(each) for each in ratio_interval(one, one, 0 * one, generator))

@@ -180,8 +180,8 @@ def _rows(name: str, sources: int, low: float, made: Sequence[Located]) -> list[
         alike = errors / allowed.sqrt()
         ends = ratio_interval(alike, torch.ones_like(alike), scenes[kept], draws)
         lines.append(
-            f"  {title:<14} {efficiency(errors, allowed)}; ratio [{low:.3f}, {high:.3f}]; root mean "
-            f"e²/CRB {alike.square().mean().sqrt():.3f} [{ends[0]:.3f}, {ends[1]:.3f}]"
+            f"  {title:<14} {efficiency(errors, allowed)}; ratio [{low:.3f}, {high:.3f}]; "
+            f"root mean e²/CRB {alike.square().mean().sqrt():.3f} [{ends[0]:.3f}, {ends[1]:.3f}]"
         )
     distances = torch.cat([each.distances for each in clean])
     inner, outer = (within(distances, share) for share in (0.68, 0.95))
