@@ -12,7 +12,7 @@ from toy import Duel, Toy, recipe
 
 from wellposed.engine.distributed import World
 from wellposed.engine.explain.replaying import Watcher, _Replayed
-from wellposed.engine.interventions import RecipeChange, Variant, as_yaml
+from wellposed.engine.interventions import RecipeChange, Variant, Without, as_yaml
 from wellposed.engine.interventions.altered import altered
 from wellposed.engine.interventions.registry import named, offered
 from wellposed.engine.recipe import changed
@@ -271,3 +271,19 @@ def test_all_that_are_offered_are_found_by_their_names():
 
 def test_own_interventions_come_first():
     assert isinstance(offered(Pulled(small()), 3)[0], Variant)
+
+
+def test_a_curriculum_that_has_begun_is_a_suspect_itself():
+    phases = [{"from_step": 4, "changes": {"scenes.noise": 0.1}}]
+    system = Toy(recipe(curriculum=phases))
+    assert "first-phase" not in [each.name for each in offered(system, 3)]
+    assert "first-phase" in [each.name for each in offered(system, 4)]
+    first = named("first-phase", system)
+    assert changed(system.recipe, first.changes(system.recipe), "test").curriculum == ()
+
+
+def test_what_goes_round_a_part_is_blunt_and_proposes_nothing():
+    without = Without("quiet", "take scenes without noise", (("scenes.noise", 0.0),))
+    assert without.blunt
+    assert without.changes(recipe()) == {"scenes.noise": 0.0}
+    assert without.proposal(recipe()) == {}

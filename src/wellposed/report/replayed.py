@@ -113,7 +113,8 @@ def _cells(each: Told) -> Iterator[str]:
     known = each.get("share") is not None
     ends = f" ({low:.2f} to {high:.2f})" if known else ""
     bar = _bar(share, low, high) if known else ""
-    yield tag("td", text(f"{share:.2f}{ends}" if known else "no symptom to remove") + bar)
+    nothing = "no symptom to remove" if each.get("pairs", 1) else "no pair yet"
+    yield tag("td", text(f"{share:.2f}{ends}" if known else nothing) + bar)
     yield tag("td", text(SAID.get(each.get("original"), "")))
     yield tag("td", text("; ".join(_notes(each))), class_="words")
 

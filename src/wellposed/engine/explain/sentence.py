@@ -55,7 +55,9 @@ def _of_the_guilty(symptom: str, guilty: Sequence[Verdict]) -> str:
     first = next((each for each in guilty if not each.blunt), guilty[0])
     also = [each.name for each in guilty if each is not first]
     more = f" (so does {_list(also)})" if also else ""
-    keep = f"set {_settings(first.recipe)} in the recipe" if first.recipe else "change the code"
+    keep = "it tells where to look, and is no cure" if first.blunt else "change the code"
+    if first.recipe:
+        keep = f"set {_settings(first.recipe)} in the recipe"
     return (
         f"To be rid of {symptom}, {first.about}: {keep}; it removed the symptom in "
         f"{first.removed} of {first.removed + first.kept} pairs of replays{more}."

@@ -9,7 +9,8 @@ from wellposed.engine.interventions.intervention import (
     Intervention,
     RecipeChange,
     Variant,
+    Without,
     as_yaml,
 )
 
-__all__ = ["Changes", "Intervention", "RecipeChange", "Variant", "as_yaml"]
+__all__ = ["Changes", "Intervention", "RecipeChange", "Variant", "Without", "as_yaml"]

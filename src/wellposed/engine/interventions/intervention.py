@@ -125,6 +125,20 @@ class RecipeChange(Intervention):
 
 
 @dataclass(frozen=True)
+class Without(RecipeChange):
+    """A part of the system that is gone round, or an easier task: it tells where the cause is.
+
+    Nobody would keep it, so that it is no proposal for a recipe.
+    """
+
+    blunt: ClassVar[bool] = True
+
+    def proposal(self, recipe: Recipe) -> Changes:
+        """None."""
+        return {}
+
+
+@dataclass(frozen=True)
 class Variant(Intervention):
     """Another value of attributes of the system: for what is in code and in no recipe."""
 

@@ -45,7 +45,12 @@ KINDS: dict[str, Callable[[str], Intervention]] = {
     "seed": lambda text: Seed(int(text)),
 }
 """First word of a name, and what reads the rest of it."""
-PLAIN: tuple[Intervention, ...] = (ResetMoments(), Float64(), Deterministic(), WithoutClamps())
+FIRST_PHASE = RecipeChange(
+    "first-phase", "stay in the first phase of the curriculum", (("curriculum", ()),)
+)
+PLAIN: tuple[Intervention, ...] = (
+    ResetMoments(), Float64(), Deterministic(), WithoutClamps(), FIRST_PHASE,
+)  # fmt: skip
 """Those whose name is one word."""
 
 
@@ -74,8 +79,10 @@ def offered(system: System[Any], step: int) -> list[Intervention]:
     terms = [name for name, weight in all_terms(system).items() if weight]
     networks = list(dict.fromkeys(name for each in system.players for name in each.networks))
     several = networks if len(networks) > 1 else []
+    begun = any(each.from_step <= step for each in system.recipe.curriculum)
     return [
         *system.interventions(),
+        *([FIRST_PHASE] if begun else []),
         *(DropTerm(term) for term in terms),
         *(ReweightTerm(term, factor) for term in terms for factor in (LESS, MORE)),
         *(Freeze(network) for network in several),

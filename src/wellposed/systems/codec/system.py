@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from wellposed.data import audio
 from wellposed.data.sounds import Sounds, open_sounds
+from wellposed.engine.interventions import Intervention, Without
 from wellposed.engine.recipe import Recipe, Section
 from wellposed.engine.system import Batch, Item, Moment, Networks, Player, System
 from wellposed.errors import RecipeError
@@ -29,6 +30,8 @@ from wellposed.systems.codec.told import tell_books, tell_levels
 from wellposed.systems.codec.transform import start_as_transform
 
 CRITIC = "critic"
+NEVER = 1 << 30
+"""A step that no run comes to."""
 BALANCE = "balance"
 MEASURED = ("si_sdr_db", "snr_db", "stoi", "mel_distance_db", "level_error_db")
 HALVED = ("si_sdr_db", "mel_distance_db")
@@ -244,6 +247,19 @@ class CodecSystem(System[CodecRecipe]):
     def metrics(self) -> dict[str, str]:
         """What is measured at a validation, and which direction is better."""
         return {name: metric(name).better for name in self._names}
+
+    def interventions(self) -> list[Intervention]:
+        """Go round the quantizer, or round the critic."""
+        heard = self.recipe.critic.from_step
+        round_both = {"loss.quantize_from": NEVER} | ({"critic.from_step": NEVER} if heard else {})
+        about = "go round the quantizer" + (
+            " and the critic, which hears what it gives" * bool(heard)
+        )
+        found = [Without("bypass-quantizer", about, tuple(round_both.items()))]
+        if heard:
+            values = (("critic.from_step", NEVER),)
+            found.append(Without("bypass-critic", "leave the critic out", values))
+        return list(found)
 
     def declared(self) -> Mapping[str, Any]:
         """What the audit of the problem must know besides."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from wellposed.data import audio
 from wellposed.data.sounds import Sounds, open_sounds
 from wellposed.dsp.stft import Stft
+from wellposed.engine.interventions import Intervention, RecipeChange, Without
 from wellposed.engine.recipe import Recipe, Section
 from wellposed.engine.system import Batch, Item, Moment, Networks, Player, System
 from wellposed.metrics.catalogue import metric, require_packages
@@ -177,6 +178,21 @@ class Enhance(System[EnhanceRecipe]):
         names = dict.fromkeys((self.recipe.validation.select, *always))
         require_packages(names)
         return {name: metric(name).better for name in names}
+
+    def interventions(self) -> list[Intervention]:
+        """Spectra of another kind, and easier scenes, where the recipe has what they lack."""
+        loss, found = self.recipe.loss, list[Intervention]()
+        if loss.hearing:
+            about = "weigh all frequencies alike"
+            found.append(RecipeChange("plain-spectra", about, (("loss.hearing", False),)))
+        if loss.complex:
+            values = (("loss.complex", 0.0), ("loss.real_imaginary", loss.complex))
+            about = "compare real and imaginary parts uncompressed"
+            found.append(RecipeChange("uncompressed-spectra", about, values))
+        if self.recipe.scenes.room:
+            about = "take scenes without rooms"
+            found.append(Without("without-rooms", about, (("scenes.room", 0.0),)))
+        return found
 
     def declared(self) -> Mapping[str, Any]:
         """Say what the audit asks with; see `declaration`."""

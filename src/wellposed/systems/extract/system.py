@@ -13,6 +13,7 @@ from wellposed.data import audio
 from wellposed.data.roombank import RoomBank, Rooms, SyntheticRooms
 from wellposed.data.sounds import open_sounds
 from wellposed.data.voices import Voices
+from wellposed.engine.interventions import Intervention, Without
 from wellposed.engine.recipe import Recipe, Section
 from wellposed.engine.system import Batch, Item, Moment, Networks, System
 from wellposed.metrics.catalogue import metric, require_packages
@@ -168,6 +169,19 @@ class ExtractSystem(System[ExtractRecipe]):
         names = dict.fromkeys(wanted)
         require_packages(names)
         return {name: metric(name).better for name in names}
+
+    def interventions(self) -> list[Intervention]:
+        """Easier scenes, where the recipe has what they lack."""
+        scenes = self.recipe.scenes
+        easier = {
+            "without-rooms": ("take scenes without rooms", {"room": 0.0, "enrol_room": 0.0}),
+            "without-noise": ("take scenes without noise", {"noise": 0.0, "enrol_noise": 0.0}),
+        }
+        return [
+            Without(name, about, tuple((f"scenes.{key}", v) for key, v in values.items()))
+            for name, (about, values) in easier.items()
+            if any(getattr(scenes, key) != value for key, value in values.items())
+        ]
 
     def declared(self) -> Mapping[str, Any]:
         """Say what the audit asks with; see `declaration`."""

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from wellposed.engine.interventions import Intervention, Without
 from wellposed.engine.recipe import Recipe, Section
 from wellposed.engine.system import Batch, Item, Moment, Networks, System
 from wellposed.engine.telling.exhibit import write_exhibit
@@ -91,6 +92,20 @@ class LocateSystem(System[LocateRecipe]):
     def metrics(self) -> dict[str, str]:
         """What is measured at a validation, and which direction is better."""
         return dict(METRICS)
+
+    def interventions(self) -> list[Intervention]:
+        """Easier scenes, where the recipe has what they lack."""
+        scenes = self.recipe.scenes
+        easier: dict[str, tuple[str, Any, Any]] = {
+            "one-source": ("take scenes of one source", "sources", (1, 1)),
+            "sources-alike": ("let all sources arrive alike", "path_loss", (0.0, 0.0)),
+            "exact-channel": ("give the channel without an error", "channel_error_db", None),
+        }
+        return [
+            Without(name, about, ((f"scenes.{key}", value),))
+            for name, (about, key, value) in easier.items()
+            if getattr(scenes, key) != value
+        ]
 
     def declared(self) -> Mapping[str, Any]:
         """Say what the audit asks with; see `declaration`."""
