@@ -26,6 +26,7 @@ from wellposed.systems.locate.rows import Begin
 
 EXACT = {"scenes.measurements": (16, 16), "scenes.channel_error_db": None}
 ALIKE = EXACT | {"scenes.path_loss": (0.0, 0.0)}
+FEW = {"scenes.sources": (1, 3), "scenes.snr_db": (5.0, 20.0)}
 REPORTED = EXACT | {
     "scenes.path_loss": (2.0, 2.0),
     "scenes.codes": "columns",
@@ -35,8 +36,9 @@ REPORTED = EXACT | {
 CONDITIONS = {
     "reference": ALIKE,
     "up to 3 sources": ALIKE | {"scenes.sources": (1, 3)},
+    "up to 3 above 5 dB": ALIKE | FEW,
     "field report 003": REPORTED,
-    "field report 003, up to 3": REPORTED | {"scenes.sources": (1, 3)},
+    "field report 003, up to 3 above 5 dB": REPORTED | FEW,
     "free space": EXACT | {"scenes.path_loss": (2.0, 2.0)},
     "3 sources below 5 dB": ALIKE | {"scenes.sources": (3, 3), "scenes.snr_db": (-5.0, 5.0)},
     "H off by -15 dB": ALIKE | {"scenes.channel_error_db": (-15.0, -15.0)},
@@ -69,11 +71,13 @@ def main() -> None:
     parser.add_argument("--model", default="surface-small")
     parser.add_argument("--scenes", type=int, default=256)
     parser.add_argument("--only", nargs="+", choices=CONDITIONS, default=list(CONDITIONS))
+    parser.add_argument("--starts", nargs="+", help="by default all")
     options = parser.parse_args()
     torch.set_num_threads(1)
     print(f"{machine()}, torch {torch.__version__}, processor time of one thread")
     starts: dict[str, Start] = {"both": both, "network": located, "truth": from_truth}
     starts |= {"pursuit twice": second_map(), "pursuit": pursued}
+    starts = {name: each for name, each in starts.items() if name in (options.starts or starts)}
     network, recipe = load_network(WEIGHTS.find(options.model), torch.device("cpu"))
     for name in options.only:
         made = evaluate(network, recipe, options.scenes, changes=CONDITIONS[name], starts=starts)

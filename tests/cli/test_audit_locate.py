@@ -49,3 +49,5 @@ def test_a_run_asks_the_same_before_it_begins():
     assert any("change no bit of any estimate" in each for each in said)
     assert "WP112" not in made.codes()
     assert not any("terms lead to truth: not asked" in each for each in said)
+    assert not any("overfit: not asked" in each for each in said)
+    assert not any("trivial ranked: not asked" in each for each in said)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from wellposed.engine.system import Batch, Item, Networks
-from wellposed.guard.audit.problem import Observation
+from wellposed.guard.audit.problem import Observation, Yardstick
 from wellposed.metrics.bounds.observations import Observation as Measured
 from wellposed.metrics.bounds.observations import surface_observation
 from wellposed.systems.locate.ideal import between, ideal
@@ -17,6 +17,7 @@ from wellposed.systems.locate.objective import Truth, locate_terms, weights_of
 from wellposed.systems.locate.recipe import LocateRecipe
 from wellposed.systems.locate.scenes import generator_of, item_of, surface_of
 from wellposed.systems.locate.scoring import truth_of
+from wellposed.systems.locate.yardsticks import after_fit, explained, trivial
 
 POINTS = 2
 """Scenes at which the rank is asked; one where H is unknown, whose entries are 4608 unknowns."""
@@ -27,11 +28,18 @@ NEEDED = (
 
 
 def declared(recipe: LocateRecipe) -> Mapping[str, Any]:
-    """Name measurements and unknowns, the path of use, and the way to the truth."""
+    """Name measurements, unknowns, path of use, way to the truth, yardsticks, trivial outputs."""
     return {
         "observation": observation_of(recipe),
         "use": use,
         "toward": partial(toward, recipe),
+        "yardsticks": {
+            "f1": Yardstick(partial(after_fit, recipe), "higher"),
+            "explained": Yardstick(partial(explained, recipe), "higher"),
+        },
+        # The fit finds most sources of easy scenes without any network.
+        "learned_by": "explained",
+        "trivial": partial(trivial, recipe),
     }
 
 

@@ -122,6 +122,13 @@ class Locator(nn.Module):
         """Places of points of the map by their index, float64."""
         return Places(*(each[points] for each in self.cells.grid()))
 
+    def placed(self, presence: Tensor, offset: Tensor, curvature: Tensor) -> Places:
+        """Places `(batch, slots)` that such maps propose, the likeliest first."""
+        chosen = self._peaks(presence)
+        return self._places(
+            self._factors(chosen, presence, offset, torch.zeros_like(presence), curvature)
+        )
+
     def _peaks(self, presence: Tensor) -> Tensor:
         """Cells `(batch, slots)` that no neighbour exceeds, the likeliest first."""
         plane = presence.unflatten(1, (1, self.cells.columns, self.cells.rows))

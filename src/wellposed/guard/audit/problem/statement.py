@@ -112,6 +112,9 @@ class Problem:
     """Measures of an estimate against a batch, by name."""
     select: str | None = None
     """The yardstick that chooses the best checkpoint."""
+    learned_by: str | None = None
+    """The yardstick by which a handful of items is known by heart, where `select` also measures
+    what follows the networks, such as a fit that succeeds without them. None: `select`."""
     blind: Sequence[str] = ()
     """What `select` is meant not to notice: gain offset polarity shift phase band. Only where
     the estimate and the one label are waveforms `(batch, time)`."""
@@ -152,6 +155,8 @@ class Problem:
             found.append(f"{', '.join(both)} are inputs and labels at once")
         if self.select is not None and self.select not in self.yardsticks:
             found.append(f"select is {self.select!r}, which is none of the yardsticks")
+        if self.learned_by is not None and self.learned_by not in self.yardsticks:
+            found.append(f"learned_by is {self.learned_by!r}, which is none of the yardsticks")
         ends = {name: yardstick[1] for name, yardstick in self.yardsticks.items()}
         found += [
             f"yardstick {name} is better {end!r}; wanted 'higher' or 'lower'"

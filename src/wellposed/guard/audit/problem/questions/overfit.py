@@ -2,8 +2,8 @@
 
 Signal: training on a few items again and again, with the planned optimizer at its peak rate. The
 loss is not asked: every bad loss falls. Threshold R (reference points with meaning): on every one
-of the items the selecting yardstick must become better than at the start and than every trivial
-output. A loss that falls while it does not is named.
+of the items the selecting yardstick, or the one stated for this, must become better than at the
+start and than every trivial output. A loss that falls while it does not is named.
 """
 
 from collections.abc import Mapping
@@ -52,7 +52,7 @@ class Course:
 def ask(rehearsal: Rehearsal) -> Part:
     """Train until the yardstick says that it is learned, or the steps are spent."""
     problem = rehearsal.problem
-    select = problem.select or next(iter(problem.yardsticks), None)
+    select = problem.learned_by or problem.select or next(iter(problem.yardsticks), None)
     if select is None:
         raise Unasked("no yardsticks are given, and a loss cannot judge itself")
     course = _train(rehearsal, select, _items(rehearsal, select))
