@@ -13,6 +13,7 @@ from wellposed.engine.explain.replaying import replay
 from wellposed.engine.explain.verdict import Explanation, Verdict
 from wellposed.engine.recipe import dump
 from wellposed.faults.stories import all_stories
+from wellposed.faults.stories.bearings import RankWasInnocent
 from wellposed.faults.stories.codec_level import (
     GradientOnceAStage,
     LevelOfWaveformsAlone,
@@ -120,7 +121,9 @@ def test_every_form_of_the_reported_codec_codes(values: dict[str, Any]):
 
 
 def test_what_the_audit_must_show_is_shown():
-    assert all(LevelOfWaveformsAlone.shown_by_audit().values())
+    for story in (LevelOfWaveformsAlone, RankWasInnocent):
+        assert story.shown_by_audit()
+        assert all(story.shown_by_audit().values())
     assert all(StateExplosion.shown_by_audit().values())
 
 

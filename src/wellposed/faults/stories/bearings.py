@@ -1,12 +1,13 @@
 """NaN in a system that finds directions: told as a rank deficiency, caused by tied eigenvalues."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from wellposed.engine.explain.symptom import Symptom
 from wellposed.engine.interventions import Intervention, Variant
-from wellposed.faults.bearings import Bearings
+from wellposed.faults.bearings import Bearings, BearingsRecipe
 from wellposed.faults.hosts import Located
-from wellposed.faults.stories.story import Story
+from wellposed.faults.stories.story import Story, codes_audited
 
 
 class Loaded(Bearings):
@@ -40,3 +41,13 @@ class RankWasInnocent(Story):
     innocent = ("raise-the-rank", "load-more", "float64", "rate:0.25", "drop-term:peak")
     source = """Loading ties the noise eigenvalues exactly, whatever the rank; eigenvectors of tied
     values have no derivative. `python benchmarks/tied_eigenvalues.py` measures it."""
+
+    @classmethod
+    def shown_by_audit(cls) -> Mapping[str, bool]:
+        """The true covariance in the estimate, which no NaN tells: the report's code had it."""
+        recipe = cls.recipe()
+        assert isinstance(recipe, BearingsRecipe)
+        leaking, tight = Bearings(recipe), Bearings(recipe)
+        leaking.leaking = True
+        codes = [codes_audited(system, "label_leak") for system in (leaking, tight)]
+        return {"the audit finds the label in the estimate (WP206)": codes == [{"WP206"}, set()]}

@@ -16,11 +16,9 @@ from torch import Tensor, nn
 from wellposed.dsp.stft import Stft
 from wellposed.engine.explain.symptom import Symptom
 from wellposed.engine.interventions import Intervention, Variant
-from wellposed.engine.problem import problem_of
 from wellposed.engine.system import Batch, Item, Moment, Networks
 from wellposed.faults.hosts import SMALL
-from wellposed.faults.stories.story import Changes, Story
-from wellposed.guard.audit.problem import audit_problem
+from wellposed.faults.stories.story import Changes, Story, codes_audited
 from wellposed.nn.dualpath import StateSpacePath
 from wellposed.nn.statespace import Pace
 from wellposed.systems.enhance.objective import mixture_level
@@ -161,10 +159,5 @@ class StateExplosion(Story):
         well.bands_meet = True
         # The audit takes steps before it asks, and weights that are NaN connect everything.
         sick.half = well.half = False
-        codes = [_codes(system) for system in (sick, well)]
+        codes = [codes_audited(system, "parts_meet") for system in (sick, well)]
         return {"the audit finds bands that never meet (WP121)": codes == [{"WP121"}, set()]}
-
-
-def _codes(system: ReportedEnhancer) -> set[str]:
-    audit = audit_problem(problem_of(system), only=("parts_meet",))
-    return {each.code for each in audit.findings}

@@ -47,11 +47,18 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from wellposed.engine.explain.symptom import Symptom
+from wellposed.engine.problem import problem_of
 from wellposed.engine.recipe import Recipe, changed
 from wellposed.engine.system import System
+from wellposed.guard.audit.problem import audit_problem
 
 Changes = Mapping[str, Any]
 """Dotted keys of a recipe and their values."""
+
+
+def codes_audited(system: System[Any], question: str) -> set[str]:
+    """What the audit of an untrained system finds by one question, for `Story.shown_by_audit`."""
+    return {each.code for each in audit_problem(problem_of(system), only=(question,)).findings}
 
 
 class Story:
