@@ -90,7 +90,19 @@ def test_scenes_of_a_validation_are_looked_at_too():
 def test_nothing_is_built_once_the_time_is_over():
     outcome = replay(Job(case(), ("no such intervention",), "x"), Watch(Budget(0.0)))
     assert outcome.unfinished
+    assert not outcome.begun
     assert (outcome.step, outcome.refused) == (0, "")
+
+
+def test_replays_that_were_never_begun_are_not_counted():
+    def over(jobs):
+        return (replay(job, Watch(Budget(0.0))) for job in jobs)
+
+    told = Explaining(case(), over, 1.0, 0).explain("toy", "", ("no-pull",))
+    assert told.short
+    assert told.replays == 0
+    assert told.control == "the budget ended before the run was replayed"
+    assert told.untested[0] == "no-pull: undecided after 0 pairs"
 
 
 def test_the_first_control_can_be_cut_and_nothing_is_said_of_a_cause():

@@ -86,6 +86,8 @@ class Explaining:
         """Do jobs; those that the budget ended are not among what is found, but the first."""
         found, began = {}, set()
         for outcome in self.doing(jobs):
+            if not outcome.begun:
+                continue
             began.add(outcome.key)
             self._replays += 1
             self._processor_s += outcome.processor_s

@@ -84,6 +84,11 @@ class Outcome:
     compared: int = 0
     """Rows of the run's history that were compared."""
 
+    @property
+    def begun(self) -> bool:
+        """Whether anything was done: the budget may have been over before."""
+        return not self.unfinished or self.seconds > 0
+
     def to_json(self) -> dict[str, Any]:
         """JSON values."""
         return asdict(self)
