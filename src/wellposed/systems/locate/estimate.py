@@ -1,4 +1,8 @@
-"""From what is heard to places: the network's start and the fit, batched; use and validation."""
+"""From what is heard to places: the network's start and the fit, batched; use and validation.
+
+The network works where its weights are, the fit on the CPU: its matrices are small and half of its
+work is in double precision.
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -57,21 +61,31 @@ STARTS: dict[str, Start] = {
 
 def _seen(network: Locator, batch: Batch) -> tuple[Proposed, Known]:
     given = {name: batch[name] for name in GIVEN}
-    made = network(**given)
+    there = network.positions.device
+    made = _on_cpu(network(**{name: each.to(there) for name, each in given.items()}))
     return made, known_of(network, given, made.energy)
+
+
+def _on_cpu(made: Proposed) -> Proposed:
+    places = Places(*(each.cpu() for each in made.places))
+    rest = {name: getattr(made, name).cpu() for name in made._fields if name != "places"}
+    return Proposed(places=places, **rest)
 
 
 def known_of(network: Locator, given: Batch, energy: Tensor | None = None) -> Known:
     """Condense the measurements in double precision; the map stays single."""
     heard, channel, codes = (
-        torch.view_as_complex(given[name].double().contiguous()) for name in GIVEN
+        torch.view_as_complex(given[name].double().cpu().contiguous()) for name in GIVEN
     )
+    if energy is None:
+        there = network.positions.device
+        energy = network.features.energy(channel.to(there), codes.to(there)).cpu()
     sent = (codes.abs().square().sum(-1) > 0).sum(-1)
     return Known(
         condensed(network.surface.elements, channel, codes, heard),
         sent * heard.shape[-1],
-        network.features.energy(channel, codes) if energy is None else energy,
-        network.features.response,
+        energy,
+        network.features.response.cpu(),
         network.cells.grid(),
     )
 
@@ -87,15 +101,15 @@ def proposed(network: Locator, made: Proposed, known: Known, recipe: Refinement)
     begin = Begin(Places(*(each.double() for each in made.places)), counts, recipe.added)
     if not recipe.spectrum:
         return begin
-    points = network.cells_at(_spectral(network, made.root, counts))
+    points = network.cells_at(_spectral(network, known, made.root, counts))
     return better(known, begin, begin._replace(places=points))
 
 
-def _spectral(network: Locator, root: Tensor, counts: Tensor) -> Tensor:
+def _spectral(network: Locator, known: Known, root: Tensor, counts: Tensor) -> Tensor:
     """Points of the map `(batch, slots)` that are peaks of the leading subspaces."""
-    kept = torch.arange(network.slots, device=counts.device) < counts[:, None]
+    kept = torch.arange(network.slots) < counts[:, None]
     columns = leading(root, network.slots) * kept[:, None]
-    share = power(columns.mH @ network.features.response).sum(-2)
+    share = power(columns.mH @ known.response).sum(-2)
     cells = network.cells
     shape = (cells.columns, cells.rows, cells.curvatures)
     return peaks(share, shape, network.slots).index

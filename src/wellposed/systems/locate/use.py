@@ -84,7 +84,8 @@ class Finder:
     @torch.no_grad()
     def proposed(self, heard: Tensor, channel: Tensor, codes: Tensor) -> Proposed:
         """What the network proposes of one scene, before the fit."""
-        return self.network(*(each[None] for each in _pairs(heard, channel, codes)))
+        there = self.network.positions.device
+        return self.network(*(each[None].to(there) for each in _pairs(heard, channel, codes)))
 
 
 def found_of(state: State, sure: Sure, start: str, scale: float) -> Found:
