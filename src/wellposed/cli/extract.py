@@ -25,8 +25,8 @@ class Extract:
     """Audio file: any rate, any number of channels, any length."""
     enrol: tuple[Path, ...] = ()
     """One recording or several of the wanted speaker, 0.5 to 10 s each, nobody else in them."""
-    model: str = ""
-    """Folder of a run, or weights file."""
+    model: str | None = None
+    """Folder of a run, weights file, or name of shipped weights; without it the shipped ones."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
     """File to write; without it NAME-extracted beside the mixture."""
     presence: Path | None = None
@@ -60,8 +60,6 @@ def extract(arguments: list[str]) -> int:
 
 def _clash(options: Extract) -> str | None:
     files = (options.mixture, options.output, options.presence)
-    if not options.model:
-        return "--model: name the folder of a run, or a weights file"
     if not options.enrol:
         return "--enrol: name at least one recording of the wanted speaker"
     if options.stream and (any(files) or options.overwrite):

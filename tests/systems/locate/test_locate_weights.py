@@ -10,14 +10,6 @@ from wellposed.systems.locate.scoring import hits
 from wellposed.systems.locate.system import LocateSystem
 
 
-def test_the_default_weights_are_shipped_with_a_model_card():
-    assert WEIGHTS.default in WEIGHTS.names()
-    for name in WEIGHTS.names():
-        card = (WEIGHTS.folder / f"{name}.md").read_text()
-        for heading in ("## Scores", "## How it was trained", "## Data, licences", "## Limits"):
-            assert heading in card
-
-
 def test_they_find_strong_sources_before_the_surface_they_were_trained_for():
     network, recipe = load_network(WEIGHTS.find(None), torch.device("cpu"))
     easy = {"sources": (1, 3), "snr_db": (15.0, 20.0), "path_loss": (0.0, 0.0)}

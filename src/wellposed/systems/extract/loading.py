@@ -8,7 +8,7 @@ from wellposed.engine.shelf import Shelf
 from wellposed.systems.extract.model import Extract
 from wellposed.systems.extract.recipe import ExtractRecipe
 
-WEIGHTS = Shelf(ExtractRecipe, Path(__file__).parent / "weights")
+WEIGHTS = Shelf(ExtractRecipe, Path(__file__).parent / "weights", default="speaker-1m")
 
 
 def load_network(path: Path, device: torch.device) -> tuple[Extract, ExtractRecipe]:

@@ -61,8 +61,8 @@ class Extractor:
         return self._enrolled
 
     @classmethod
-    def load(cls, model: Path | str, device: str = "cpu") -> "Extractor":
-        """Load a weights file or the best of a run folder.
+    def load(cls, model: Path | str | None = None, device: str = "cpu") -> "Extractor":
+        """Load a weights file, the best of a run folder, a shipped name, or what is shipped.
 
         Raises CheckpointError (no such weights, damaged, of another system), RecipeError (no
         such device).
