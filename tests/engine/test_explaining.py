@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from explained import STEPS, Broken, Pulled, case, small
-from toy import Toy, register
+from toy import Toy, recipe, register
 
 from wellposed.engine.explain.budget import ENDLESS, Budget
 from wellposed.engine.explain.explaining import Explaining
@@ -17,7 +17,7 @@ from wellposed.engine.explain.symptom import Symptom
 from wellposed.engine.explain.telling import lines
 from wellposed.engine.explain.workers import doing
 from wellposed.engine.launch import start
-from wellposed.engine.recipe import dump
+from wellposed.engine.recipe import changed, dump
 from wellposed.engine.storage import checkpoint
 from wellposed.engine.storage.runfolder import RunFolder
 from wellposed.errors import RunError
@@ -148,7 +148,18 @@ def test_a_run_is_replayed_from_the_last_checkpoint_before_its_finding(run):
     assert chosen(read_findings(run), name_of(finding)) == finding
     given = case_of(Broken, run, finding)
     assert given.start == 3
-    assert given.symptom.steps == finding.step + 1
+    assert given.symptom.steps == finding.step + 2
+
+
+def test_a_finding_about_what_a_step_did_is_reached_by_its_replay(tmp_path):
+    register()
+    values = {
+        "training.steps": 60, "optimizer.learning_rate": 30.0, "optimizer.clip_norm": 1e9,
+        "schedule.warmup_steps": 1,
+    }  # fmt: skip
+    folder = RunFolder(start(Toy, changed(recipe(), values, "test"), tmp_path / "run", None))
+    finding = chosen(read_findings(folder), "WP117")
+    assert replay(Job(case_of(Toy, folder, finding))).shown
 
 
 def test_a_checkpoint_that_knows_the_finding_is_not_healthy(tmp_path):

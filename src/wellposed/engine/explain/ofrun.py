@@ -64,7 +64,8 @@ def case_of(kind: type[System[Any]], folder: RunFolder, finding: Finding) -> Cas
         recipe=dump(recipe),
         symptom=Symptom(
             # Findings of a step bear its number from 0, those of a validation the count of steps.
-            steps=min(finding.step + 1, recipe.training.steps),
+            # What a step did to the weights is seen at the next one.
+            steps=min(finding.step + 2, recipe.training.steps),
             codes=(finding.code,),
             severity=finding.severity.value,
         ),
