@@ -11,10 +11,16 @@ from torch import Tensor
 
 from wellposed.engine.storage.modelfile import load_model, save_model, without_paths
 from wellposed.errors import RunError
-from wellposed.systems.enhance.loading import WEIGHTS, load_network
+from wellposed.systems.codec.loading import WEIGHTS as CODECS
+from wellposed.systems.enhance.loading import WEIGHTS as ENHANCERS
+from wellposed.systems.enhance.loading import load_network
 from wellposed.systems.enhance.onnxfile import CHECK_S, difference, require, write_onnx
 from wellposed.systems.extract.calibration import calibrate
+from wellposed.systems.extract.loading import WEIGHTS as EXTRACTORS
 from wellposed.systems.extract.loading import load_network as load_extractor
+from wellposed.systems.locate.loading import WEIGHTS as LOCATORS
+
+SHELVES = (ENHANCERS, CODECS, EXTRACTORS, LOCATORS)
 
 
 @dataclass
@@ -42,10 +48,13 @@ def export(arguments: list[str]) -> int:
     if not wanted:
         print("wellposed export: name a file to write: -o FILE or --onnx FILE", file=sys.stderr)
         return 2
+    if options.data is not None and not options.calibrate:
+        print("wellposed export: --data is what --calibrate N looks at: give both", file=sys.stderr)
+        return 2
     for path in wanted:
         if path.exists():
             raise RunError(f"{path}: exists already. Remove it, or name another file.")
-    source = WEIGHTS.find(options.run)
+    source = next((s for s in SHELVES if s.holds(options.run)), ENHANCERS).find(options.run)
     tensors, card = load_model(source)
     card = without_paths(card)
     if options.licence is not None:

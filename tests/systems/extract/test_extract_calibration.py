@@ -65,3 +65,12 @@ def test_export_writes_what_it_set_into_weights_and_card(tmp_path, capsys):
     made, _ = load_network(target, torch.device("cpu"))
     assert median(levels(made, recipe)) == pytest.approx(0, abs=1e-3)
     assert load_model(target)[1]["calibrated"]["threshold"] == pytest.approx(float(made.threshold))
+
+
+def test_export_finds_what_is_shipped_and_wants_both_or_neither_of_its_options(tmp_path, capsys):
+    target = tmp_path / "given.safetensors"
+    assert main(["export", "speaker-1m", "-o", str(target), "--data", str(tmp_path)]) == 2
+    assert "give both" in capsys.readouterr().err
+    assert not target.exists()
+    assert main(["export", "speaker-1m", "-o", str(target)]) == 0
+    assert load_model(target)[1]["system"] == "extract"

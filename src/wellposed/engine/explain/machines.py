@@ -43,6 +43,7 @@ def leading(
         try:
             with crew(meeting, workers):
                 yield Led(meeting, study, budget, tell)
+                # Here already: the crew ends when the study is over.
                 study.set_user_attr(OVER, True)
         finally:
             study.set_user_attr(OVER, True)

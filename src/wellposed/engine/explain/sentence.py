@@ -6,6 +6,9 @@ from typing import Any
 from wellposed.engine.explain.shown import Shown
 from wellposed.engine.explain.verdict import Verdict
 
+RECIPE = "recipe:"
+"""Begins names of interventions that are a setting of the recipe, and nothing else to be told."""
+
 
 def sentence(symptom: str, shown: Shown, verdicts: Sequence[Verdict]) -> str:
     """Say what to do now."""
@@ -58,8 +61,9 @@ def _of_the_guilty(symptom: str, guilty: Sequence[Verdict]) -> str:
     keep = "it tells where to look, and is no cure" if first.blunt else "change the code"
     if first.recipe:
         keep = f"set {_settings(first.recipe)} in the recipe"
+    do = keep if first.name.startswith(RECIPE) else f"{first.about}: {keep}"
     return (
-        f"To be rid of {symptom}, {first.about}: {keep}; it removed the symptom in "
+        f"To be rid of {symptom}, {do}; it removed the symptom in "
         f"{first.removed} of {first.removed + first.kept} pairs of replays{more}."
     )
 

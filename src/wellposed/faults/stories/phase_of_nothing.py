@@ -13,11 +13,15 @@ import torch
 from torch import Tensor
 
 from wellposed.dsp.stft import Stft
-from wellposed.engine.explain.symptom import Symptom
 from wellposed.engine.interventions import Intervention, Variant
 from wellposed.engine.system import Batch, Item, Moment, Networks
-from wellposed.faults.hosts import SMALL
-from wellposed.faults.stories.state_explosion import BLAMED, PAUSE_S, ReportedNetwork
+from wellposed.faults.stories.state_explosion import (
+    BLAMED,
+    NOT_FINITE,
+    PAUSE_S,
+    REPORTED,
+    ReportedNetwork,
+)
 from wellposed.faults.stories.story import Changes, Story
 from wellposed.losses.phase import phase
 from wellposed.systems.enhance.objective import mixture_level
@@ -79,13 +83,8 @@ class PhaseOfNothing(Story):
     """NaN after a phase term came in, told as an explosion of states again."""
 
     system = AngledEnhancer
-    changes: ClassVar[Changes] = {
-        **SMALL,
-        "model.block": "mamba",
-        "training.steps": 12,
-        "validation.every": 1000,
-    }
-    symptom = Symptom(steps=12, codes=("WP301", "WP302"))
+    changes: ClassVar[Changes] = REPORTED
+    symptom = NOT_FINITE
     causes = ("phase-by-vectors", "drop-term:phase")
     innocent = BLAMED
     source = "d angle(z) / dz in single precision: 8e18 at |z| = 1e-19, NaN at 3e-20, 0 at 0."

@@ -135,17 +135,22 @@ BLAMED = (
 """What the report changed, or asked for: none of it bears on a term that has no gradient."""
 
 
+REPORTED: Changes = {
+    **SMALL,
+    "model.block": "mamba",
+    "training.steps": 12,
+    "validation.every": 1000,
+}
+NOT_FINITE = Symptom(steps=12, codes=("WP301", "WP302"))
+"""What the report saw, of whichever term it was."""
+
+
 class StateExplosion(Story):
     """NaN in the second epoch, told as a state-space that explodes; six clamps were the cure."""
 
     system = ReportedEnhancer
-    changes: ClassVar[Changes] = {
-        **SMALL,
-        "model.block": "mamba",
-        "training.steps": 12,
-        "validation.every": 1000,
-    }
-    symptom = Symptom(steps=12, codes=("WP301", "WP302"))
+    changes: ClassVar[Changes] = REPORTED
+    symptom = NOT_FINITE
     causes = ("power-in-float32", "drop-term:power", "float64")
     innocent = BLAMED
     source = "The gradient of (|z| + 1e-10) ** 0.3 in float16 at z = 0 is 0 times infinity."

@@ -23,7 +23,7 @@ def check(evidence: Evidence) -> Finding | None:
         if _beats_the_reference(now, name):
             return _finding(now, name, "the reference itself", "", Severity.FAIL)
     for name in empty:
-        assert now.select is not None
+        assert now.select is not None  # a rival under its name was found
         worse = standing(now, now.select, name, level) < 0
         if not worse or outlook(evidence, now.select, name, level) == "early":
             continue

@@ -173,7 +173,7 @@ class Fitter:
     def operators(self, scene: Tensor) -> Tensor:
         """Condensed operators `(rows, outputs, elements)` of scenes."""
         operator = self.condensed.array.through
-        assert operator is not None
+        assert operator is not None  # `condensed` always gives one
         return operator[scene]
 
     def cost(self, scene: Tensor, residual: Tensor, count: Tensor) -> Tensor:

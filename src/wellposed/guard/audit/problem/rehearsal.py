@@ -112,7 +112,7 @@ class Rehearsal:
     @torch.no_grad()
     def used(self, networks: Mapping[str, nn.Module], batch: Batch) -> dict[str, Tensor]:
         """The same by the path of use, which gets the inputs alone."""
-        assert self.problem.use is not None
+        assert self.problem.use is not None  # asked only by questions that have looked
         inputs = {name: batch[name] for name in self.problem.inputs}
         return self._made(networks, inputs, self.problem.use)
 

@@ -59,6 +59,7 @@ def ask(rehearsal: Rehearsal) -> Part:
 
 def _scores(rehearsal: Rehearsal) -> Scores:
     problem = rehearsal.problem
+    # `ask` is silent where either is not given.
     assert problem.trivial is not None
     assert problem.select is not None
     scores: Scores = {}
