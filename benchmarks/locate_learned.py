@@ -20,7 +20,7 @@ from wellposed.systems.locate.estimate import Start, both, known_of, located, pr
 from wellposed.systems.locate.evaluation import evaluate
 from wellposed.systems.locate.loading import WEIGHTS, load_network
 from wellposed.systems.locate.model import Locator
-from wellposed.systems.locate.recipe import Model, Refinement, Scenes
+from wellposed.systems.locate.recipe import LocateRecipe, Model, Refinement
 from wellposed.systems.locate.refine import State, refine
 from wellposed.systems.locate.rows import Begin
 
@@ -48,7 +48,8 @@ CONDITIONS = {
 
 def second_map() -> Start:
     """Two pursuits, the second on a map of its own; nothing is learned."""
-    fine = Locator(Model(directions=(28, 16), curvatures=8, width=8, blocks=1), Scenes())
+    model = Model(directions=(28, 16), curvatures=8, width=8, blocks=1)
+    fine = Locator(LocateRecipe(model=model))
 
     def twice(network: Locator, batch: Batch, recipe: Refinement) -> list[State]:
         return preferred(pursued(network, batch, recipe), pursued(fine, batch, recipe))

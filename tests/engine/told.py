@@ -28,7 +28,7 @@ class Told(Toy):
 
     name = "told"
     recipe_type: ClassVar[type[Recipe]] = ToldRecipe
-    inputs: ClassVar[tuple[str, ...]] = ("noisy",)
+    inputs: tuple[str, ...] = ("noisy",)
     labels: ClassVar[tuple[str, ...]] = ("clean",)
 
     def terms(

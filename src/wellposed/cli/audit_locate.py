@@ -16,15 +16,18 @@ from wellposed.guard.audit import Audit, merged
 from wellposed.guard.audit.verdict import Answer, Numbers, bad
 from wellposed.guard.findings import Severity
 from wellposed.metrics.bounds.identifiability import Identifiability, identifiability
-from wellposed.systems.locate.declaration import NEEDED, measured_of
+from wellposed.systems.locate.declaration import NEEDED, with_sources
 from wellposed.systems.locate.loading import WEIGHTS
 from wellposed.systems.locate.recipe import LocateRecipe
-from wellposed.systems.locate.scenes import generator_of, item_of, surface_of
-from wellposed.systems.locate.scoring import bound_of
+from wellposed.systems.locate.scenes import front_of
 from wellposed.systems.locate.system import LocateSystem
 
 SCENES = 8
 """Scenes for each number of sources; their median bound is told."""
+UNITS = (
+    ("azimuth", "deg", math.degrees(1)), ("elevation", "deg", math.degrees(1)), ("range", "m", 1.0)
+)  # fmt: skip
+"""Of the coordinates in their order; a line has the first one."""
 
 
 def audit_locate(question: Question) -> Audit:
@@ -62,8 +65,9 @@ def audit_measurements(recipe: LocateRecipe) -> Audit:
         numbers |= {f"{name}_{sources}": value for name, value in bounds.items()}
         answers.append(_answer(sources, made, ranks, bounds, known=known))
     given = "H, its operator stacked over all codes" if known else "H w of every code, not H"
-    setting = f"given: {given}; {recipe.scenes.measurements[0]} to "
-    setting += f"{recipe.scenes.measurements[1]} codes, Fisher information at the true places"
+    if recipe.scenes.kind == "line":
+        given = "snapshots of all sensors"
+    setting = f"given: {given}; {front_of(recipe).told()}; Fisher information at the true places"
     return Audit("measurements", setting, tuple(answers), numbers, time.process_time() - began)
 
 
@@ -71,22 +75,18 @@ def _asked(
     recipe: LocateRecipe, sources: int
 ) -> tuple[Identifiability, list[int], dict[str, float]]:
     """The Jacobian of one scene; Fisher ranks and median bounds of several."""
-    few = recipe.scenes.measurements[0]
-    scenes = recipe.scenes.model_copy(
-        update={"sources": (sources, sources), "measurements": (few, few)}
-    )
-    generator = generator_of(scenes, recipe.seed)
-    items = [item_of(generator, scenes, sources, "test", number) for number in range(SCENES)]
-    made = identifiability(*measured_of(recipe, items[0]))
+    front = front_of(with_sources(recipe, sources))
+    items = [front.item("test", number, sources) for number in range(SCENES)]
+    made = identifiability(*front.observation(items[0]))
     if recipe.scenes.give != "channel":
         return made, [], {}
-    elements = surface_of(scenes).elements
-    fishers = [bound_of(elements, item) for item in items]
+    fishers = [front.bound(item) for item in items]
     spread = torch.stack([each.deviations(sources) for each in fishers]).median(-1).values
     middle = spread.median(0).values.tolist()
-    names = ("azimuth_bound_deg", "elevation_bound_deg", "range_bound_m")
-    units = (math.degrees(1), math.degrees(1), 1.0)
-    bounds = {n: u * m for n, u, m in zip(names, units, middle, strict=True)}
+    bounds = {
+        f"{name}_bound_{unit}": scale * value
+        for (name, unit, scale), value in zip(UNITS, middle, strict=False)
+    }
     return made, [int(each.rank()) for each in fishers], bounds
 
 
@@ -99,24 +99,25 @@ def _answer(
     known: bool,
 ) -> Answer:
     what = "1 source" if sources == 1 else f"{sources} sources"
-    short = sum(rank < 3 * sources for rank in ranks)
+    wanted = made.wanted
+    short = sum(rank < wanted for rank in ranks)
     if known and made.sufficient and not short:
-        azimuth, elevation, away = bounds.values()
+        told = ", ".join(f"{each:.2g} {name.split('_')[-1]}" for name, each in bounds.items())
         return Answer(
             "existence",
             f"{what}: {made.measurements} real measurements determine {made.unknowns} unknowns, "
-            f"condition {made.condition:.2g}; Fisher rank {3 * sources} of {3 * sources} in "
-            f"{len(ranks)} of {len(ranks)} scenes; median bound {azimuth:.2g} deg, "
-            f"{elevation:.2g} deg, {away:.2g} m",
+            f"condition {made.condition:.2g}; Fisher rank {wanted} of {wanted} in "
+            f"{len(ranks)} of {len(ranks)} scenes; median bound {told}",
         )
     not_given = "" if known else f"; not given: {NEEDED}"
     rank = made.wanted_rank if not known else min([*ranks, made.wanted_rank])
+    more = "measurements" if "range_bound_m" in bounds else "line.sensors"
     return bad(
         "existence",
         "WP122",
         Severity.FAIL,
         f"{what}: the places are not determined: {made}; Fisher rank {rank} of "
-        f"{3 * sources} wanted{not_given}",
+        f"{wanted} wanted{not_given}",
         {
             "subject": "places",
             "rank": made.rank,
@@ -128,7 +129,7 @@ def _answer(
         suspects=(
             ("what is given", "give the network H (scenes.give: channel) and ask again")
             if not known
-            else ("too few measurements", "raise scenes.measurements and ask again"),
+            else ("too few measurements", f"raise scenes.{more} and ask again"),
         ),
         advice="whatever the places, some H explains all that is given: no network and no loss "
         "can learn what its inputs do not hold"

@@ -23,6 +23,8 @@ from wellposed.systems.locate.snapshots import ArrayData, read
 from wellposed.systems.locate.use import Finder
 
 WRITERS = {".json": json_of, ".csv": csv_of}
+MOST = 3
+"""Sources to look for before an array, where nothing is said."""
 
 
 @dataclass
@@ -45,17 +47,18 @@ class Locate:
     codes: Path | None = None
     """.npy file with the codes, likewise."""
     model: str | None = None
-    """Of a surface: folder of a run, weights file or shipped name; by default what is shipped."""
+    """Folder of a run, weights file or shipped name. By default, of a surface what is shipped; of
+    an array none: pursuit alone, before sensors anywhere. A model of a line knows its limits."""
     start: Literal["both", "network", "pursuit"] = "both"
     """What the fit begins with: the network's proposal, nothing (matching pursuit), or both."""
-    azimuth: tuple[float, float] = (-90.0, 90.0)
-    """Of an array: where to look [deg]."""
+    azimuth: tuple[float, float] | None = None
+    """Of an array without a model: where to look [deg]; by default -90 to 90."""
     elevation: tuple[float, float] | None = None
-    """Of an array: where to look [deg]; by default zero elevation only."""
+    """Likewise [deg]; by default zero elevation only."""
     range: tuple[float, float] | None = None
-    """Of an array: where to look [m]; by default far sources."""
-    most: int = 3
-    """Of an array: sources to look for at most."""
+    """Likewise [m]; by default far sources."""
+    most: int | None = None
+    """Likewise: sources to look for at most; by default 3."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
     """File for the table, .json or .csv; for an example, .npz."""
     plot: Path | None = None
@@ -77,21 +80,35 @@ def locate(arguments: list[str]) -> int:
         raise DataError(f"{options.output}: tables are written as {' or '.join(WRITERS)}")
     extra = {name: path for name in ("channel", "codes") if (path := getattr(options, name))}
     data = read(options.measurements, extra)
-    if isinstance(data, ArrayData):
-        field = Field(options.azimuth, options.elevation, options.range)
-        found = [find_on_array(data, field, options.most)]
+    if isinstance(data, ArrayData) and options.model is None:
+        if options.start == "network":
+            raise DataError("--start network: before an array that needs a --model trained for it")
+        azimuth = Field().azimuth_deg if options.azimuth is None else options.azimuth
+        field = Field(azimuth, options.elevation, options.range)
+        found = [find_on_array(data, field, MOST if options.most is None else options.most)]
     else:
+        _without_limits(options)
         found = _finder(options).find(data, options.start)
     print(text_of(found))
     _write(found, options)
     return 0
 
 
+def _without_limits(options: Locate) -> None:
+    """Refuse limits beside a model, which has its own."""
+    names = ("azimuth", "elevation", "range", "most")
+    if told := [name for name in names if getattr(options, name) is not None]:
+        raise DataError(
+            f"--{', --'.join(told)}: only of an array without a model; a model looks where its "
+            "training scenes were"
+        )
+
+
 def _finder(options: Locate) -> Finder:
     if options.start == "pursuit" and options.model is None:
         # Nothing of the network is used but its map; weights need not exist.
         recipe = LocateRecipe()
-        return Finder(Locator(recipe.model, recipe.scenes), recipe.refinement, "pursuit")
+        return Finder(Locator(recipe), recipe.refinement, "pursuit")
     try:
         return Finder.load(options.model)
     except CheckpointError as error:

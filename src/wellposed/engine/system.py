@@ -109,7 +109,7 @@ class System(ABC, Generic[R]):
     """Who learns, in the order of their turns in a step; the same ones in all phases of a run."""
     level_metric: ClassVar[str | None] = None
     """The metric that is the gain of an estimate over its reference [dB], if one is."""
-    inputs: ClassVar[tuple[str, ...]] = ()
+    inputs: tuple[str, ...] = ()
     """Tensors of an item that the estimate is made from."""
     labels: ClassVar[tuple[str, ...]] = ()
     """Tensors of an item that the estimate must not depend on."""

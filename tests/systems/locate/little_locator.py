@@ -5,7 +5,7 @@ import torch
 from wellposed.engine.recipe import changed
 from wellposed.engine.system import Batch
 from wellposed.systems.locate.model import Locator
-from wellposed.systems.locate.recipe import LocateRecipe, Model
+from wellposed.systems.locate.recipe import LocateRecipe, Model, Scenes
 from wellposed.systems.locate.system import LocateSystem
 
 TINY = Model(directions=(12, 8), curvatures=4, width=16, blocks=1)
@@ -13,7 +13,16 @@ TINY = Model(directions=(12, 8), curvatures=4, width=16, blocks=1)
 
 def system(**changes) -> LocateSystem:
     """A system of a tiny network; `scenes__sources=(1, 2)` sets scenes.sources."""
-    recipe = LocateRecipe(model=TINY)
+    return _changed(LocateRecipe(model=TINY), changes)
+
+
+def line_system(**changes) -> LocateSystem:
+    """The same before a line of eight sensors."""
+    recipe = LocateRecipe(model=Model(width=16, blocks=1), scenes=Scenes(kind="line"))
+    return _changed(recipe, {"scenes__line__sensors": 8} | changes)
+
+
+def _changed(recipe: LocateRecipe, changes) -> LocateSystem:
     dotted = {name.replace("__", "."): value for name, value in changes.items()}
     return LocateSystem(changed(recipe, dotted, "test"))
 

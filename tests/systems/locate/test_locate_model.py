@@ -20,7 +20,7 @@ def scene(made, number=0):
 def test_gram_and_back_projection_are_those_of_the_stacked_operator():
     made = system()
     heard, channel, codes = scene(made)
-    operator = before_chains(made.generator.surface.elements, channel, codes).through
+    operator = before_chains(made.front.elements, channel, codes).through
     assert operator is not None
     assert_close(gram(channel, codes), operator.mH @ operator)
     assert_close(backprojected(channel, codes, heard), operator.mH @ heard.flatten())
@@ -29,7 +29,7 @@ def test_gram_and_back_projection_are_those_of_the_stacked_operator():
 def test_condensed_measurements_leave_the_residual_of_all_of_them():
     made = system()
     heard, channel, codes = scene(made)
-    elements = made.generator.surface.elements
+    elements = made.front.elements
     whole = before_chains(elements, channel, codes)
     few = condensed(elements, channel, codes, heard)
     assert few.array.outputs == 144 < whole.outputs
@@ -46,7 +46,7 @@ def test_condensed_measurements_leave_the_residual_of_all_of_them():
 def test_measurements_that_do_not_determine_all_waves_stay_as_they_are():
     made = system(scenes__measurements=(4, 4))
     heard, channel, codes = scene(made)
-    few = condensed(made.generator.surface.elements, channel, codes, heard)
+    few = condensed(made.front.elements, channel, codes, heard)
     assert few.array.outputs == heard.numel()
     assert_close(few.data.flatten(), heard.flatten())
 

@@ -16,7 +16,8 @@ from wellposed.metrics.placing import placing
 from wellposed.systems.locate.covariance import leading
 from wellposed.systems.locate.estimate import both, located, pursued
 from wellposed.systems.locate.recipe import Refinement
-from wellposed.systems.locate.scoring import bound_of, hits, ospa, score_state, truth_of
+from wellposed.systems.locate.scoring import hits, ospa, score_state
+from wellposed.systems.locate.truth import truth_of
 from wellposed.systems.locate.uncertain import sureness
 from wellposed.systems.locate.use import Finder
 
@@ -44,7 +45,7 @@ def test_azimuths_of_one_source_are_as_sure_as_the_bound_allows():
     for state, item in zip(states, items, strict=True):
         assert len(state.amplitudes) == 1
         errors.append(placing(state.places, truth_of(item)[0]).azimuth)
-        bounds.append(bound_of(network.surface.elements, item).deviations(1)[0].square())
+        bounds.append(made.front.bound(item).deviations(1)[0].square())
     errors, bounds = torch.cat(errors), torch.cat(bounds)
     made = efficiency(errors / bounds.sqrt(), torch.ones(60))
     assert abs(made.ratio - 1) < 3 * made.spread + 0.05
@@ -95,7 +96,7 @@ def test_told_covariances_are_the_inverse_information_at_the_estimate():
     states = pursued(network, made.collate(items), Refinement())
     for state, sure in zip(states, sureness(states), strict=True):
         response = state.array.response(state.places)
-        powers = state.amplitudes[:, None] * state.amplitudes[None].conj()
+        powers = state.amplitudes @ state.amplitudes.mH
         slopes = state.array.derivatives(state.places, SOLID)
         wanted = deterministic(response, slopes, powers, sure.noise).bound()
         assert_close(sure.covariance, wanted)
@@ -130,7 +131,7 @@ def test_scores_are_those_of_use():
     network, item = network_of(made), made.item("valid", 0)
     row = made.measure({"model": network}, item)
     state = located(network, made.collate([item]), made.recipe.refinement)[0]
-    assert row == score_state(state, item, network.surface.elements)
+    assert row == score_state(state, item, made.front)
     assert set(row) == set(made.metrics)
 
 

@@ -6,7 +6,7 @@ from torch.testing import assert_close
 
 from wellposed.data.wavefields import digest, overlap
 from wellposed.dsp.surface import measured
-from wellposed.systems.locate.scoring import truth_of
+from wellposed.systems.locate.truth import truth_of
 
 
 def test_a_scene_depends_on_its_number_alone():
@@ -33,7 +33,7 @@ def test_what_is_heard_is_the_places_seen_through_the_channel_and_noise():
     made = system(scenes__snr_db=(90.0, 90.0))
     item = made.item("train", 3)
     places, symbols = truth_of(item)
-    waves = made.generator.surface.elements.response(places) @ symbols
+    waves = made.front.elements.response(places) @ symbols[:, 0]
     channel, codes, heard = (
         torch.view_as_complex(item[name].double()) for name in ("channel", "codes", "heard")
     )

@@ -47,7 +47,7 @@ class CodecSystem(System[CodecRecipe]):
     recipe_type: ClassVar[type[Recipe]] = CodecRecipe
     sizes: ClassVar[Mapping[str, Section]] = SIZES
     level_metric: ClassVar[str | None] = "level_error_db"
-    inputs: ClassVar[tuple[str, ...]] = ("wave",)
+    inputs: tuple[str, ...] = ("wave",)
 
     def __init__(self, recipe: CodecRecipe) -> None:
         """Take a critic in if the recipe has one."""

@@ -44,7 +44,7 @@ class Enhance(System[EnhanceRecipe]):
     targets: MetricTargets | None = None
     """True scores for the critic; none without a critic."""
     level_metric: ClassVar[str | None] = "level_error_db"
-    inputs: ClassVar[tuple[str, ...]] = ("noisy",)
+    inputs: tuple[str, ...] = ("noisy",)
     labels: ClassVar[tuple[str, ...]] = ("clean",)
 
     def __init__(self, recipe: EnhanceRecipe) -> None:

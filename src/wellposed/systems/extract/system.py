@@ -45,7 +45,7 @@ class ExtractSystem(System[ExtractRecipe]):
     recipe_type: ClassVar[type[Recipe]] = ExtractRecipe
     sizes: ClassVar[Mapping[str, Section]] = SIZES
     level_metric: ClassVar[str | None] = "level_error_db"
-    inputs: ClassVar[tuple[str, ...]] = ("mixture", "enrolment")
+    inputs: tuple[str, ...] = ("mixture", "enrolment")
     labels: ClassVar[tuple[str, ...]] = ("target", "span")
 
     def with_recipe(self, recipe: ExtractRecipe) -> "ExtractSystem":

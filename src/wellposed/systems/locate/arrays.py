@@ -9,7 +9,7 @@ from torch import Tensor
 from wellposed.dsp.arrays.geometry import aperture
 from wellposed.dsp.arrays.sensors import Array
 from wellposed.dsp.arrays.wavefront import Coordinate
-from wellposed.dsp.doa.counting import count_by_residuals
+from wellposed.dsp.doa.chance import penalties, volume
 from wellposed.dsp.doa.fitting import LIMITS, Fit, Search, compressed
 from wellposed.dsp.doa.grids import Grid
 from wellposed.dsp.doa.pursuit import pursue, residuals
@@ -23,6 +23,8 @@ TO_A_BEAM = 2.5
 less than a tenth of its power less."""
 MOST = 200_000
 """Points of a grid; more do not fit into a gigabyte of responses of a hundred sensors."""
+FALSE_ALARMS = 0.01
+"""Share of scenes in which noise alone may pass for one more source."""
 
 Interval = tuple[float, float]
 
@@ -39,7 +41,9 @@ class Field:
 
 
 def find_on_array(data: ArrayData, field: Field, most: int) -> Found:
-    """Locate up to `most` sources by pursuit, counted by BIC; azimuth by default.
+    """Locate up to `most` sources by pursuit, azimuth by default.
+
+    A source is told where noise alone would pass for it in one of `FALSE_ALARMS` scenes.
 
     Raises DataError: more sources than the array can tell, or a grid that is too large.
     """
@@ -53,10 +57,12 @@ def find_on_array(data: ArrayData, field: Field, most: int) -> Found:
             f"up to {most} sources of {data.number} snapshots of {len(data.positions)} sensors: "
             f"at most {able} can be told apart from noise; ask for so many, --most {able}"
         )
-    given = compressed(data.snapshots)
-    fits = pursue(array, given, _grid(data, field), most, Search(by, limits, 60))
+    given, grid = compressed(data.snapshots), _grid(data, field)
+    fits = pursue(array, given, grid, most, Search(by, limits, 60))
     left = residuals(given, fits)
-    count = int(count_by_residuals(left, free // 2, per_source))
+    size, outputs = volume(array, grid, by), len(data.positions)
+    chance = penalties(FALSE_ALARMS, outputs, data.number, size, len(by), most)
+    count = int((free * left.clamp(min=torch.finfo(left.dtype).tiny).log() + chance).argmin())
     noise = float(left[count]) / max(free / 2 - per_source * count / 2, 1.0)
     if count == 0:
         none = torch.zeros(0, dtype=torch.float64)

@@ -1,7 +1,8 @@
 """The map of a network: cells of directions, curvatures, and how places and cells become another.
 
 Directions are cut evenly in u = sin(azimuth) cos(elevation) and v = sin(elevation), where the beam
-of a plane has one shape everywhere; ranges evenly in their inverse.
+of a plane has one shape everywhere; ranges evenly in their inverse. A line has one row of cells, at
+elevation 0, and one curvature, infinitely far.
 """
 
 import math
@@ -13,7 +14,13 @@ import torch
 from torch import Tensor
 
 from wellposed.dsp.arrays.wavefront import Coordinate, Places
-from wellposed.systems.locate.recipe import Model, Scenes
+from wellposed.systems.locate.recipe import Line, Model, Scenes
+
+SURFACE, BENDS = (20, 12), 6
+"""Directions and curvatures before the reference surface, where the recipe names none; see there
+why."""
+TO_A_BEAM = 4
+"""Cells to the width of a line's beam, wavelength / length, where the recipe names none."""
 
 
 class Placed(NamedTuple):
@@ -22,7 +29,7 @@ class Placed(NamedTuple):
     cell: Tensor
     """Index of the cell, column major in v"""
     offset: Tensor
-    """`(..., sources, 2)` from the middle of the cell, in cells: -0.5 to 0.5"""
+    """`(..., sources, axes)` from the middle of the cell, in cells: -0.5 to 0.5"""
     curvature: Tensor
     """In steps of the curvatures: 0 to curvatures - 1, fractional"""
 
@@ -44,16 +51,30 @@ class Cells:
     @classmethod
     def of(cls, model: Model, scenes: Scenes) -> "Cells":
         """Make the map of a recipe."""
+        azimuth = _radians(scenes.azimuth_deg)
+        if scenes.kind == "line":
+            columns, _ = model.directions or (_columns(azimuth, scenes.line), 1)
+            return cls(columns, 1, 1, azimuth, (0.0, 0.0), (0.0, 0.0))
         near, far = scenes.range_m
-        azimuth, elevation = (
-            (math.radians(low), math.radians(high))
-            for low, high in (scenes.azimuth_deg, scenes.elevation_deg)
-        )
-        return cls(*model.directions, model.curvatures, azimuth, elevation, (1 / far, 1 / near))
+        columns, rows = model.directions or SURFACE
+        elevation, bends = _radians(scenes.elevation_deg), model.curvatures or BENDS
+        return cls(columns, rows, bends, azimuth, elevation, (1 / far, 1 / near))
+
+    @property
+    def flat(self) -> bool:
+        """Whether azimuth is all that there is."""
+        return self.rows == 1
+
+    @property
+    def axes(self) -> int:
+        """Coordinates of a direction on the map."""
+        return 1 if self.flat else 2
 
     @property
     def limits(self) -> dict[Coordinate, tuple[float, float]]:
-        """What a search keeps to."""
+        """What is searched, and what a search keeps to."""
+        if self.flat:
+            return {"azimuth": self.azimuth}
         return {
             "azimuth": self.azimuth,
             "elevation": self.elevation,
@@ -67,6 +88,8 @@ class Cells:
         if self.elevation[0] < 0 < self.elevation[1]:
             level = 1.0
         low, high = (math.sin(each) * level for each in self.azimuth)
+        if self.flat:
+            return low, -0.5, (high - low) / self.columns, 1.0
         bottom, top = (math.sin(each) for each in self.elevation)
         return low, bottom, (high - low) / self.columns, (top - bottom) / self.rows
 
@@ -105,7 +128,17 @@ class Cells:
         column = x.floor().clamp(0, self.columns - 1)
         row = y.floor().clamp(0, self.rows - 1)
         nearest, farthest = self.inverse_range
-        step = (farthest - nearest) / (self.curvatures - 1)
-        curvature = ((inverse - nearest) / step).clamp(0, self.curvatures - 1)
-        offset = torch.stack((x - column - 0.5, y - row - 0.5), -1)
+        step = (farthest - nearest) / max(1, self.curvatures - 1)
+        curvature = ((inverse - nearest) / (step or 1.0)).clamp(0, self.curvatures - 1)
+        offset = torch.stack((x - column - 0.5, y - row - 0.5), -1)[..., : self.axes]
         return Placed((column * self.rows + row).long(), offset, curvature)
+
+
+def _columns(azimuth: tuple[float, float], line: Line) -> int:
+    """Cells of a line over its limits."""
+    span = math.sin(azimuth[1]) - math.sin(azimuth[0])
+    return max(4, math.ceil(TO_A_BEAM * span * line.sensors * line.spacing))
+
+
+def _radians(span: tuple[float, float]) -> tuple[float, float]:
+    return math.radians(span[0]), math.radians(span[1])

@@ -1,8 +1,8 @@
 """The hybrid covariance: factors of a network blended with the data, one function for everything.
 
 Each proposal is a direction (the angle factor) with weights over curvatures (the range factor):
-R = (1 - b) sum_k p_k sum_j q_kj a_kj a_kj^H / trace + b x x^H, x being the waves of unit length
-that the data themselves give. No label is among its arguments.
+R = (1 - b) sum_k p_k sum_j q_kj a_kj a_kj^H / trace + b X X^H, X being the waves that the data
+themselves give, all columns together of unit length. No label is among its arguments.
 """
 
 from typing import NamedTuple
@@ -26,14 +26,13 @@ class Factors(NamedTuple):
 
 
 def hybrid(factor: Tensor, waves: Tensor, blend: float) -> Tensor:
-    """Root Q `(batch, elements, columns + 1)` of the covariance Q Q^H, of trace one.
+    """Root Q `(batch, elements, columns)` of the covariance Q Q^H, of trace one.
 
-    `factor` `(batch, elements, columns)` of F F^H, `waves` `(batch, elements)` of unit length.
+    `factor` of F F^H and `waves`, of unit length, are `(batch, elements, some columns)`.
     """
     power = factor.abs().square().sum((-2, -1)).clamp(min=1e-12)
     made = factor * ((1 - blend) / power).sqrt()[:, None, None]
-    data = blend**0.5 * waves[..., None]
-    return torch.cat((made, data), -1)
+    return torch.cat((made, blend**0.5 * waves), -1)
 
 
 def factor_of(elements: Array, places: Places, factors: Factors) -> Tensor:

@@ -7,16 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from wellposed.engine.system import Batch, Item, Networks
+from wellposed.engine.system import Batch, Networks
 from wellposed.guard.audit.problem import Observation, Yardstick
-from wellposed.metrics.bounds.observations import Observation as Measured
-from wellposed.metrics.bounds.observations import surface_observation
 from wellposed.systems.locate.ideal import between, ideal
 from wellposed.systems.locate.model import Locator, shown
-from wellposed.systems.locate.objective import Truth, locate_terms, weights_of
+from wellposed.systems.locate.objective import locate_terms, weights_of
 from wellposed.systems.locate.recipe import LocateRecipe
-from wellposed.systems.locate.scenes import generator_of, item_of, surface_of
-from wellposed.systems.locate.scoring import truth_of
+from wellposed.systems.locate.scenes import front_of
+from wellposed.systems.locate.truth import Truth
 from wellposed.systems.locate.yardsticks import after_fit, explained, trivial
 
 POINTS = 2
@@ -50,30 +48,29 @@ def toward(
     """Terms of the proposal, moved this share of the way to a perfect one."""
     network = networks["model"]
     assert isinstance(network, Locator)
-    made = network(*(batch[name] for name in GIVEN))
-    symbols = torch.view_as_complex(batch["symbols"].contiguous())
-    truth = Truth(batch["places"], symbols, batch["count"])
+    made = network(*(batch[name] for name in network.front.inputs))
+    truth = Truth.of(batch)
     cells, elements = network.cells, network.elements
     moved = between(made, ideal(made, truth, cells, elements), share)
     found = locate_terms(moved, truth, cells, elements)
-    return {name: found[name] for name in weights_of(recipe.loss)}
+    return {name: found[name] for name in weights_of(recipe)}
 
 
 def observation_of(recipe: LocateRecipe) -> Observation:
     """Measurements as a function of places, symbols and, where it is not given, the channel."""
     known = recipe.scenes.give == "channel"
-    scenes = recipe.scenes.model_copy(update={"sources": (recipe.scenes.sources[0],) * 2})
-    generator = generator_of(scenes, recipe.seed)
+    sources = recipe.scenes.sources[0]
+    front = front_of(with_sources(recipe, sources))
     items = [
-        item_of(generator, scenes, recipe.model.slots, "train", number)
-        for number in range(POINTS if known else 1)
+        front.item("train", number, recipe.model.slots) for number in range(POINTS if known else 1)
     ]
-    made = [measured_of(recipe, item) for item in items]
-    sources = scenes.sources[0]
-    names = {"places": 3 * sources, "symbols": 2 * sources}
+    made = [front.observation(item) for item in items]
+    wanted = made[0].wanted
+    names = {"places": wanted, "symbols": len(made[0].point) - wanted}
     if not known:
-        names["channel H"] = len(made[0].point) - 5 * sources
-    # One function for all points: codes and channel of the first scene.
+        names = {"places": wanted, "symbols": 2 * sources}
+        names["channel H"] = len(made[0].point) - wanted - 2 * sources
+    # One function for all points: codes and channel, or number of snapshots, of the first scene.
     first = made[0].observe
     return Observation(
         lambda unknown: torch.view_as_real(first(unknown)),
@@ -83,16 +80,16 @@ def observation_of(recipe: LocateRecipe) -> Observation:
     )
 
 
-def measured_of(recipe: LocateRecipe, item: Item) -> Measured:
-    """One scene's measurements and all that is unknown of it, places first."""
-    places, symbols = truth_of(item)
-    channel, codes = (
-        torch.view_as_complex(item[name].double().contiguous()) for name in ("channel", "codes")
-    )
-    sent = codes[codes.abs().square().sum(-1) > 0]
-    known = recipe.scenes.give == "channel"
-    elements = surface_of(recipe.scenes).elements
-    return surface_observation(elements, sent, channel, places, symbols, channel_known=known)
+def with_sources(recipe: LocateRecipe, sources: int) -> LocateRecipe:
+    """The recipe with scenes of so many sources and as few measurements as it may have."""
+    scenes = recipe.scenes
+    changes: dict[str, Any] = {"sources": (sources, sources)}
+    if scenes.kind == "line":
+        few = scenes.line.snapshots[0]
+        changes["line"] = scenes.line.model_copy(update={"snapshots": (few, few)})
+    else:
+        changes["measurements"] = (scenes.measurements[0],) * 2
+    return recipe.model_copy(update={"scenes": scenes.model_copy(update=changes)})
 
 
 def use(networks: Networks, inputs: Batch) -> Tensor:
@@ -106,13 +103,11 @@ def use(networks: Networks, inputs: Batch) -> Tensor:
     return torch.cat(
         [
             shown(finder.proposed(*each))
-            for each in zip(*(_wide(inputs[n]) for n in GIVEN), strict=True)
+            for each in zip(*(_wide(inputs[n]) for n in network.front.inputs), strict=True)
         ]
     )
 
 
-GIVEN = ("heard", "channel", "codes")
-
-
-def _wide(pairs: Tensor) -> Tensor:
-    return torch.view_as_complex(pairs.double().contiguous())
+def _wide(given: Tensor) -> Tensor:
+    """Numbers as a user has them: complex ones, but for how many there are."""
+    return torch.view_as_complex(given.double().contiguous()) if given.ndim > 1 else given.double()

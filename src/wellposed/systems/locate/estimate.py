@@ -1,4 +1,4 @@
-"""From what is heard to places: the network's start and the fit, batched; use and validation.
+"""From what is given to places: the network's start and the fit, batched; use and validation.
 
 The network works where its weights are, the fit on the CPU: its matrices are small and half of its
 work is in double precision.
@@ -12,15 +12,12 @@ from torch import Tensor
 from wellposed.dsp.arrays.wavefront import Places
 from wellposed.dsp.doa.peaks import peaks
 from wellposed.dsp.power import power
-from wellposed.dsp.surface import condensed
 from wellposed.engine.system import Batch
 from wellposed.systems.locate.covariance import leading
 from wellposed.systems.locate.model import Locator, Proposed
 from wellposed.systems.locate.recipe import Refinement
 from wellposed.systems.locate.refine import Known, State, better, refine
 from wellposed.systems.locate.rows import Begin
-
-GIVEN = ("heard", "channel", "codes")
 
 
 @torch.no_grad()
@@ -33,15 +30,15 @@ def located(network: Locator, batch: Batch, recipe: Refinement) -> list[State]:
 @torch.no_grad()
 def pursued(network: Locator, batch: Batch, recipe: Refinement) -> list[State]:
     """The same from nothing: matching pursuit, with nothing that was learned."""
-    known = known_of(network, {name: batch[name] for name in GIVEN})
-    return refine(known, [nothing(network, batch)], network.cells, recipe)
+    known = known_of(network, batch)
+    return refine(known, [nothing(network, known)], network.cells, recipe)
 
 
 @torch.no_grad()
 def both(network: Locator, batch: Batch, recipe: Refinement) -> list[State]:
     """From the network and from nothing; of each scene what the criterion prefers."""
     made, known = _seen(network, batch)
-    starts = [proposed(network, made, known, recipe), nothing(network, batch)]
+    starts = [proposed(network, made, known, recipe), nothing(network, known)]
     return refine(known, starts, network.cells, recipe)
 
 
@@ -60,10 +57,9 @@ STARTS: dict[str, Start] = {
 
 
 def _seen(network: Locator, batch: Batch) -> tuple[Proposed, Known]:
-    given = {name: batch[name] for name in GIVEN}
     there = network.positions.device
-    made = _on_cpu(network(**{name: each.to(there) for name, each in given.items()}))
-    return made, known_of(network, given, made.energy)
+    made = _on_cpu(network(*(batch[name].to(there) for name in network.front.inputs)))
+    return made, known_of(network, batch, made.energy)
 
 
 def _on_cpu(made: Proposed) -> Proposed:
@@ -72,32 +68,28 @@ def _on_cpu(made: Proposed) -> Proposed:
     return Proposed(places=places, **rest)
 
 
-def known_of(network: Locator, given: Batch, energy: Tensor | None = None) -> Known:
+def known_of(network: Locator, batch: Batch, energy: Tensor | None = None) -> Known:
     """Condense the measurements in double precision; the map stays single."""
-    heard, channel, codes = (
-        torch.view_as_complex(given[name].double().cpu().contiguous()) for name in GIVEN
-    )
+    given = {name: batch[name] for name in network.front.inputs}
     if energy is None:
         there = network.positions.device
-        energy = network.features.energy(channel.to(there), codes.to(there)).cpu()
-    sent = (codes.abs().square().sum(-1) > 0).sum(-1)
+        energy = network.features.energy(*(each.to(there) for each in given.values())).cpu()
     return Known(
-        condensed(network.surface.elements, channel, codes, heard),
-        sent * heard.shape[-1],
+        network.front.measured(given),
         energy,
         network.features.response.cpu(),
         network.cells.grid(),
     )
 
 
-def nothing(network: Locator, batch: Batch) -> Begin:
+def nothing(network: Locator, known: Known) -> Begin:
     """No source, and one more to be added than the network can propose."""
-    return Begin.nothing(len(batch["heard"]), network.slots + 1)
+    return Begin.nothing(len(known.energy), min(network.slots + 1, network.front.most))
 
 
 def proposed(network: Locator, made: Proposed, known: Known, recipe: Refinement) -> Begin:
     """The likeliest proposals, or peaks of the hybrid covariance's subspace that fit better."""
-    counts = made.count.argmax(-1)
+    counts = made.count.argmax(-1).clamp(max=network.front.most)
     begin = Begin(Places(*(each.double() for each in made.places)), counts, recipe.added)
     if not recipe.spectrum:
         return begin

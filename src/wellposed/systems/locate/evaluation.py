@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wellposed.dsp.arrays.wavefront import Coordinate
 from wellposed.engine.recipe import changed
 from wellposed.engine.system import Item
 from wellposed.errors import DataError
@@ -26,11 +27,14 @@ from wellposed.metrics.detection import ANGLE_DEG, RANGE, Detection
 from wellposed.metrics.table import write_json
 from wellposed.systems.locate.calibration import squared_distances, within
 from wellposed.systems.locate.estimate import STARTS, Start
+from wellposed.systems.locate.front import Front
 from wellposed.systems.locate.model import Locator
 from wellposed.systems.locate.recipe import LocateRecipe
 from wellposed.systems.locate.refine import State
-from wellposed.systems.locate.scoring import hits, score_state, squared_errors, truth_of
+from wellposed.systems.locate.scenes import front_of
+from wellposed.systems.locate.scoring import HIT, hits, score_state, squared_errors
 from wellposed.systems.locate.system import LocateSystem
+from wellposed.systems.locate.truth import truth_of
 from wellposed.systems.locate.uncertain import Sure, sureness
 
 AT_ONCE = 256
@@ -38,11 +42,11 @@ LOW_DB, HIGH_DB = 5.0, 8.0
 """Where threshold effects end for three sources, and where counting is asked for."""
 GATE = 3.0
 """Deviations of the bound that must fit into what counts as a hit."""
-COORDINATES = (
-    ("azimuth deg", math.degrees(1)),
-    ("elevation deg", math.degrees(1)),
-    ("range m", 1.0),
-)
+COORDINATES: dict[Coordinate, tuple[str, float]] = {
+    "azimuth": ("azimuth deg", math.degrees(1)),
+    "elevation": ("elevation deg", math.degrees(1)),
+    "range": ("range m", 1.0),
+}
 
 
 @dataclass(frozen=True)
@@ -52,9 +56,9 @@ class Located:
     detection: Detection
     row: Mapping[str, float | None]
     squared: Tensor
-    """Squared errors `(3, sources)`"""
+    """Squared errors `(wanted, sources)`"""
     bound: Tensor
-    """`(3, sources)`"""
+    """`(wanted, sources)`"""
     clean: bool
     """Every source hit and none too many"""
     distances: Tensor
@@ -72,6 +76,8 @@ class Evaluation:
     milliseconds: dict[str, float] = field(default_factory=dict)
     """Processor time a scene, uncertainty included"""
     setting: str = ""
+    wanted: tuple[Coordinate, ...] = ()
+    """Coordinates that have errors and bounds"""
 
     def chosen(self, orders: Sequence[int], low: float, high: float) -> list[int]:
         """Scenes with so many sources at such ratios."""
@@ -115,7 +121,9 @@ class Evaluation:
             for low, high in ((-math.inf, LOW_DB), (LOW_DB, math.inf)):
                 numbers = self.chosen((sources,), low, high)
                 if numbers:
-                    lines += _rows(name, sources, low, [made[n] for n in numbers])
+                    band = f"{sources} sources, {'below' if low == -math.inf else 'above'} "
+                    chosen = [made[n] for n in numbers]
+                    lines += _rows(f"{name}, {band}{LOW_DB:g} dB", chosen, self.wanted)
         return lines
 
     def _pairs(self) -> list[str]:
@@ -158,33 +166,32 @@ class Evaluation:
         (folder / "summary.txt").write_text(self.text() + "\n", encoding="utf-8")
 
 
-def _rows(name: str, sources: int, low: float, made: Sequence[Located]) -> list[str]:
+def _rows(title: str, made: Sequence[Located], wanted: Sequence[Coordinate]) -> list[str]:
     """Lines of one number of sources at one half of the ratios."""
-    band = f"{sources} sources, {'below' if low == -math.inf else 'above'} {LOW_DB:g} dB"
     clean = [each for each in made if each.clean]
     what = "all hit and none too many"
-    lines = [f"{name}, {band}: {what} in {len(clean)} of {len(made)} scenes"]
+    lines = [f"{title}: {what} in {len(clean)} of {len(made)} scenes"]
     if not clean:
         return lines
     squared = torch.cat([each.squared for each in clean], 1)
     bound = torch.cat([each.bound for each in clean], 1)
-    gates = torch.tensor([math.radians(ANGLE_DEG), math.radians(ANGLE_DEG), RANGE]).double()
+    gates = torch.tensor([HIT[one] for one in wanted]).double()
     kept = (GATE * bound.sqrt() < gates[:, None]).all(0)
     if not bool(kept.any()):
         return [*lines, "  no source whose bound fits three times into what counts as a hit"]
     scenes = torch.cat([torch.full((each.squared.shape[1],), n) for n, each in enumerate(clean)])
-    for row, (title, unit) in enumerate(COORDINATES):
+    for row, (name, unit) in enumerate(COORDINATES[one] for one in wanted):
         errors, allowed = squared[row, kept].sqrt() * unit, bound[row, kept] * unit**2
         draws = np.random.default_rng(0)
         low, high = ratio_interval(errors, allowed, scenes[kept], draws)
         alike = errors / allowed.sqrt()
         ends = ratio_interval(alike, torch.ones_like(alike), scenes[kept], draws)
         lines.append(
-            f"  {title:<14} {efficiency(errors, allowed)}; ratio [{low:.3f}, {high:.3f}]; "
+            f"  {name:<14} {efficiency(errors, allowed)}; ratio [{low:.3f}, {high:.3f}]; "
             f"root mean e²/CRB {alike.square().mean().sqrt():.3f} [{ends[0]:.3f}, {ends[1]:.3f}]"
         )
     distances = torch.cat([each.distances for each in clean])
-    inner, outer = (within(distances, share) for share in (0.68, 0.95))
+    inner, outer = (within(distances, share, len(wanted)) for share in (0.68, 0.95))
     lines.append(
         f"  {int(kept.sum())} of {len(kept)} sources; told ellipsoids hold {inner} (68 %), "
         f"{outer} (95 %)"
@@ -209,37 +216,37 @@ def evaluate(
         raise DataError(f"{scenes} scenes: at least two are wanted")
     recipe = changed(recipe, dict(changes or {}), "--set")
     system = LocateSystem(recipe)
-    made = Evaluation(setting=_setting(recipe, scenes))
+    front = network.front
+    made = Evaluation(setting=_setting(recipe, scenes, front_of(recipe)), wanted=front.wanted)
     spent = dict.fromkeys(starts, 0.0)
     for first in range(0, scenes, AT_ONCE):
         items = [system.item("test", n) for n in range(first, min(first + AT_ONCE, scenes))]
         made.sources += [int(item["count"]) for item in items]
-        made.snr_db += [_snr_db(item) for item in items]
+        made.snr_db += [_snr_db(front, item) for item in items]
         batch = system.collate(items)
         for name, start in starts.items():
             began = time.process_time()
             states = start(network, batch, recipe.refinement)
-            sure = sureness(states)
+            sure = sureness(states, front.wanted)
             spent[name] += time.process_time() - began
             made.starts.setdefault(name, []).extend(
-                _located(network, *each) for each in zip(states, sure, items, strict=True)
+                _located(front, *each) for each in zip(states, sure, items, strict=True)
             )
             progress(first + len(items), name)
     made.milliseconds = {name: 1000 * each / scenes for name, each in spent.items()}
     return made
 
 
-def _located(network: Locator, state: State, sure: Sure, item: Item) -> Located:
-    elements = network.surface.elements
+def _located(front: Front, state: State, sure: Sure, item: Item) -> Located:
     found = hits(state, item)
-    squared, _, bound = squared_errors(state, item, elements)
+    squared, _, bound = squared_errors(state, item, front)
     clean = found.hits == found.there == found.found and bool(torch.isfinite(bound).all())
     truth = truth_of(item)[0]
-    distances = squared_distances(state, sure, found, truth) if clean else None
+    distances = squared_distances(state, sure, found, truth, front) if clean else None
     none = torch.zeros(0, dtype=torch.float64)
     return Located(
         found,
-        score_state(state, item, elements),
+        score_state(state, item, front),
         squared,
         bound,
         clean,
@@ -247,21 +254,17 @@ def _located(network: Locator, state: State, sure: Sure, item: Item) -> Located:
     )
 
 
-def _snr_db(item: Item) -> float:
-    """Received power, noise taken off, over noise, of the codes that were sent [dB]."""
-    heard = torch.view_as_complex(item["heard"].double().contiguous())
-    sent = heard[heard.abs().sum(-1) > 0]
-    power = sent.abs().square().mean() / item["noise"].double() - 1
+def _snr_db(front: Front, item: Item) -> float:
+    """Received power, noise taken off, over noise, of what was measured [dB]."""
+    power = front.heard(item).abs().square().mean() / item["noise"].double() - 1
     return float(10 * power.clamp(min=1e-2).log10())
 
 
-def _setting(recipe: LocateRecipe, scenes: int) -> str:
+def _setting(recipe: LocateRecipe, scenes: int, front: Front) -> str:
     given = recipe.scenes
-    error = given.channel_error_db
-    told = "exact" if error is None else f"off by {error[0]:g} to {error[1]:g} dB"
+    away = f" and {RANGE:g} m" if "range" in front.wanted else ""
     return (
         f"{scenes} test scenes: {given.sources[0]} to {given.sources[1]} sources, "
-        f"{given.snr_db[0]:g} to {given.snr_db[1]:g} dB, path loss {given.path_loss[0]:g} to "
-        f"{given.path_loss[1]:g}, {given.measurements[0]} to {given.measurements[1]} codes, "
-        f"H {told}; hit: {ANGLE_DEG:g} deg and {RANGE:g} m"
+        f"{given.snr_db[0]:g} to {given.snr_db[1]:g} dB, {front.told()}; hit: {ANGLE_DEG:g} deg"
+        f"{away}"
     )

@@ -7,8 +7,8 @@ from wellposed.data.wavefields import ArrayScenes, Population
 from wellposed.dsp.arrays.geometry import line
 from wellposed.dsp.arrays.sensors import Array
 from wellposed.dsp.arrays.wavefront import Places
-from wellposed.systems.locate.recipe import Scenes
-from wellposed.systems.locate.scenes import generator_of, item_of
+from wellposed.systems.locate.recipe import LocateRecipe, Scenes
+from wellposed.systems.locate.scenes import front_of
 
 KINDS = {
     "surface": "three sources before the reference surface, 12 x 12 elements, 16 chains, 16 codes",
@@ -23,7 +23,7 @@ def example(kind: str, index: int) -> tuple[dict[str, np.ndarray], str]:
 
 def _surface(index: int) -> tuple[dict[str, np.ndarray], str]:
     scenes = Scenes(sources=(3, 3), snr_db=(15.0, 15.0), path_loss=(0.0, 0.0))
-    item = item_of(generator_of(scenes, 0), scenes, 3, "test", index)
+    item = front_of(LocateRecipe(scenes=scenes)).item("test", index, 3)
     content = {
         name: torch.view_as_complex(item[name].double().contiguous()).numpy()
         for name in ("heard", "channel", "codes")

@@ -1,16 +1,22 @@
 """Examples for the report page: maps of a scene with the places that are there and were found."""
 
+import math
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
 from wellposed.dsp.arrays.wavefront import Places
-from wellposed.engine.telling.exhibit import Axis, Exhibit, Map, Spot
+from wellposed.engine.telling.exhibit import Axis, Curve, Exhibit, Item, Map, Spot
 from wellposed.systems.locate.cells import Cells
 from wellposed.systems.locate.model import Proposed
 
 
 def exhibit_of(cells: Cells, made: Proposed, truth: Places, found: Places) -> Exhibit:
-    """Two maps over directions of the first scene of a batch: what is heard, what is proposed."""
+    """Two maps over directions of the first scene of a batch: what is heard, what is proposed.
+
+    Of a line two curves over sin(azimuth).
+    """
     spots = [*_spots(truth, "true"), *_spots(found, "estimated")]
     left, bottom, width, height = cells.extent
     u = Axis("sin(azimuth) cos(elevation)", "", _middles(left, width, cells.columns))
@@ -19,37 +25,38 @@ def exhibit_of(cells: Cells, made: Proposed, truth: Places, found: Places) -> Ex
     energy = made.energy[0].reshape(*size, -1).amax(-1)
     heard = 10 * (energy / energy.max()).log10()
     presence = made.presence[0].reshape(size).sigmoid()
+    best = "" if cells.flat else " at the best range"
+    first = "What is heard", f"Energy{best} in each direction: {float(heard.min()):.1f} to 0 dB."
+    second = (
+        "What the network proposes",
+        f"Probability that a source is in a cell, at most {float(presence.max()):.2f}.",
+    )
+    if cells.flat:
+        lines = [replace(each, y=None) for each in spots]
+        u = replace(u, name="sin(azimuth)")
+        items: list[Item] = [
+            Curve(*first, u, _rows(heard)[0], "dB", lines),
+            Curve(*second, u, _rows(presence)[0], spots=lines),
+        ]
+    else:
+        items = [
+            Map(*first, u, v, _rows(heard), "dB", spots=spots),
+            Map(*second, u, v, _rows(presence), low=0.0, high=1.0, spots=spots),
+        ]
     return Exhibit(
         f"{len(truth.azimuth)} sources, {len(found.azimuth)} found",
         f"There are {listed(truth)}; found were {listed(found)}.",
-        [
-            Map(
-                "What is heard",
-                f"Energy at the best range in each direction: {float(heard.min()):.1f} to 0 dB.",
-                u,
-                v,
-                _rows(heard),
-                "dB",
-                spots=spots,
-            ),
-            Map(
-                "What the network proposes",
-                f"Probability that a source is in a cell, at most {float(presence.max()):.2f}.",
-                u,
-                v,
-                _rows(presence),
-                low=0.0,
-                high=1.0,
-                spots=spots,
-            ),
-        ],
+        items,
     )
 
 
 def listed(places: Places) -> str:
-    """Places in words: `2: 10.0 deg, -3.0 deg, 1.52 m; ...`."""
+    """Places in words: `2 (10.0 deg, -3.0 deg, 1.52 m; ...)`; of far ones the azimuth alone."""
     rows = zip(*(each.tolist() for each in _degrees(places)), strict=True)
-    told = [f"{a:.1f} deg, {e:.1f} deg, {r:.2f} m" for a, e, r in rows]
+    told = [
+        f"{a:.1f} deg" + (f", {e:.1f} deg, {r:.2f} m" if math.isfinite(r) else "")
+        for a, e, r in rows
+    ]
     return f"{len(told)} ({'; '.join(told)})" if told else "none"
 
 

@@ -7,15 +7,15 @@ by all scenes.
 """
 
 import math
-from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from wellposed.dsp.arrays.sensors import Array
 from wellposed.dsp.power import power
 from wellposed.dsp.surface import backprojected, gram
 from wellposed.systems.locate.cells import Cells
+from wellposed.systems.locate.front import Features, Seen
 
 LOADINGS = (0.01, 0.1, 1.0)
 """Loadings of the least-squares waves, relative to the mean eigenvalue of G, whose eigenvalues span
@@ -25,20 +25,7 @@ CLEANED = 4
 TINY = 1e-12
 
 
-class Seen(NamedTuple):
-    """Features of scenes."""
-
-    maps: Tensor
-    """`(batch, channels, columns, rows)`"""
-    figures: Tensor
-    """`(batch, figures)`"""
-    waves: Tensor
-    """`(batch, elements)` waves at the elements, loaded least squares, of unit length"""
-    energy: Tensor
-    """`(batch, points)` |Phi a|^2 of the map, roughly"""
-
-
-class Features(nn.Module):
+class SurfaceFeatures(Features):
     """From heard, channel and codes to maps; nothing here is learned."""
 
     def __init__(self, elements: Array, cells: Cells) -> None:
@@ -53,9 +40,9 @@ class Features(nn.Module):
         self._keep("lag", lag)
         self._keep("kernel", kernel)
         self._keep("bent", bent)
+        self.channels = cells.curvatures * (2 + len(LOADINGS) + CLEANED)
+        self.figures = 3 + CLEANED + 1
 
-    response: Tensor
-    """`(elements, points)`"""
     pairs: Tensor
     lag: Tensor
     kernel: Tensor
@@ -64,21 +51,9 @@ class Features(nn.Module):
     def _keep(self, name: str, tensor: Tensor) -> None:
         self.register_buffer(name, tensor, persistent=False)
 
-    @property
-    def channels(self) -> int:
-        """Of the maps."""
-        return self.cells.curvatures * (2 + len(LOADINGS) + CLEANED)
-
-    @property
-    def figures(self) -> int:
-        """Numbers of a scene as a whole."""
-        return 3 + CLEANED + 1
-
-    def forward(self, heard: Tensor, channel: Tensor, codes: Tensor) -> Seen:
-        """Compute the features of pairs `(batch, ..., 2)`; scaling `heard` changes nothing."""
-        y, h, w = (
-            torch.view_as_complex(each.float().contiguous()) for each in (heard, channel, codes)
-        )
+    def forward(self, *given: Tensor) -> Seen:
+        """Compute the features of heard, channel and codes; scaling `heard` changes nothing."""
+        y, h, w = (torch.view_as_complex(each.float().contiguous()) for each in given)
         scale = power(y).sum((-2, -1)).clamp(min=TINY).rsqrt()[:, None]
         g, z = gram(h, w), backprojected(h, w, y) * scale
         mean = g.diagonal(dim1=-2, dim2=-1).real.mean(-1).clamp(min=TINY)
@@ -90,11 +65,12 @@ class Features(nn.Module):
         figures += self._facts(g, z, mean, w, waves[0])
         shape = (len(y), self.cells.columns, self.cells.rows, -1)
         stacked = torch.cat([each.reshape(shape) for each in maps], -1).movedim(-1, 1)
-        return Seen(stacked, torch.stack(figures, -1), waves[1], energy)
+        return Seen(stacked, torch.stack(figures, -1), waves[1][..., None], energy)
 
-    def energy(self, channel: Tensor, codes: Tensor) -> Tensor:
+    def energy(self, *given: Tensor) -> Tensor:
         """|Phi a|^2 of all points `(batch, points)`, to a good approximation: see `_energy`."""
-        g = gram(channel, codes).to(torch.complex64)
+        _, h, w = (torch.view_as_complex(each.double().contiguous()) for each in given)
+        g = gram(h, w).to(torch.complex64)
         return self._energy(g, g.diagonal(dim1=-2, dim2=-1).real.mean(-1).clamp(min=TINY))
 
     def _energy(self, g: Tensor, mean: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from wellposed.dsp.arrays.wavefront import Places
 from wellposed.systems.locate.cells import Cells
 from wellposed.systems.locate.covariance import hybrid
 from wellposed.systems.locate.model import Proposed
-from wellposed.systems.locate.objective import Truth
+from wellposed.systems.locate.truth import Truth
 
 SURE = 12.0
 """Logit of what is certain: a probability of 6e-6 short of one."""
@@ -26,6 +26,8 @@ def ideal(made: Proposed, truth: Truth, cells: Cells, elements: Array) -> Propos
             cell = placed.cell[row, k]
             presence[row, cell] = SURE
             offset[row, cell] = placed.offset[row, k]
+            if cells.curvatures == 1:
+                continue
             low = int(placed.curvature[row, k].floor().clamp(max=cells.curvatures - 2))
             share = placed.curvature[row, k] - low
             shares = torch.full_like(curvature[row, cell], 1e-6)
@@ -34,13 +36,13 @@ def ideal(made: Proposed, truth: Truth, cells: Cells, elements: Array) -> Propos
     azimuth, elevation, inverse = truth.places.unbind(-1)
     inverse = torch.where(truth.there, inverse, 1.0)
     rays = elements.response(Places(azimuth, elevation, 1 / inverse))
-    rays = rays * (truth.symbols.abs() * truth.there)[:, None]
+    rays = rays * (truth.strength * truth.there)[:, None]
     return made._replace(
         presence=presence,
         offset=offset,
         curvature=curvature,
         count=count,
-        root=hybrid(rays, torch.zeros_like(rays[..., 0]), 0.0),
+        root=hybrid(rays, torch.zeros_like(rays[..., :1]), 0.0),
     )
 
 

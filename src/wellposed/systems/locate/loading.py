@@ -13,4 +13,4 @@ WEIGHTS = Shelf(LocateRecipe, Path(__file__).parent / "weights", default="surfac
 
 def load_network(path: Path, device: torch.device) -> tuple[Locator, LocateRecipe]:
     """Build the network of a weights file, and its recipe; CheckpointError as `Shelf.load`."""
-    return WEIGHTS.load(path, lambda recipe: Locator(recipe.model, recipe.scenes), device)
+    return WEIGHTS.load(path, Locator, device)

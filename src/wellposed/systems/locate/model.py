@@ -16,9 +16,8 @@ from wellposed.dsp.arrays.sensors import Array
 from wellposed.dsp.arrays.wavefront import Places
 from wellposed.systems.locate.cells import Cells
 from wellposed.systems.locate.covariance import Factors, factor_of, hybrid
-from wellposed.systems.locate.features import Features
-from wellposed.systems.locate.recipe import Model, Scenes
-from wellposed.systems.locate.scenes import surface_of
+from wellposed.systems.locate.recipe import LocateRecipe
+from wellposed.systems.locate.scenes import front_of
 
 REACH = 1.0
 """A proposal lies at most so many cells from the middle of its own."""
@@ -30,7 +29,7 @@ class Proposed(NamedTuple):
     presence: Tensor
     """Logits `(batch, cells)` that a source is there"""
     offset: Tensor
-    """`(batch, cells, 2)` from the middle of each cell, in cells"""
+    """`(batch, cells, axes)` from the middle of each cell, in cells"""
     curvature: Tensor
     """Logits `(batch, cells, curvatures)`"""
     count: Tensor
@@ -51,24 +50,30 @@ class Proposed(NamedTuple):
 
 
 class Locator(nn.Module):
-    """Heard, channel and codes, pairs `(batch, ..., 2)`, to proposals."""
+    """What a front gives, `(batch, ...)` each, to proposals."""
 
-    def __init__(self, recipe: Model, scenes: Scenes) -> None:
-        """Build the network of a recipe for the surface of its scenes."""
+    def __init__(self, whole: LocateRecipe) -> None:
+        """Build the network of a recipe for what its scenes stand before."""
         super().__init__()
-        self.surface = surface_of(scenes)
+        recipe, scenes = whole.model, whole.scenes
+        self.front = front_of(whole)
         self.cells = cells = Cells.of(recipe, scenes)
         self.slots, self.blend = recipe.slots, recipe.blend
-        self.features = Features(self.surface.elements, cells)
+        self.features = self.front.features(cells)
         self.register_buffer("middles", cells.directions().float(), persistent=False)
         self.register_buffer("bends", cells.curvature_values().float(), persistent=False)
-        positions = self.surface.elements.positions.float()
+        positions = self.front.elements.positions.float()
         self.register_buffer("positions", positions, persistent=False)
         width = recipe.width
         self.enter = nn.Conv2d(self.features.channels, width, 1)
         self.tell = nn.Linear(self.features.figures, width)
-        self.blocks = nn.ModuleList(Block(width, 1 + number % 2) for number in range(recipe.blocks))
-        self.leave = nn.Conv2d(width, 4 + recipe.curvatures, 1)
+        self.blocks = nn.ModuleList(
+            Block(width, 1 + number % 2, cells.axes) for number in range(recipe.blocks)
+        )
+        # Presence, offset, power, and which curvature where there are several.
+        told = (1, cells.axes, 1, cells.curvatures if cells.curvatures > 1 else 0)
+        self.told = told
+        self.leave = nn.Conv2d(width, sum(told), 1)
         self.number = nn.Sequential(
             nn.Linear(2 * width + self.features.figures, width),
             nn.GELU(),
@@ -78,7 +83,7 @@ class Locator(nn.Module):
         full = sum(scenes.sources) / 2 / len(cells.directions())
         with torch.no_grad():
             self.leave.weight.mul_(0.1)
-            bias = torch.zeros(4 + recipe.curvatures)
+            bias = torch.zeros(sum(told))
             bias[0] = math.log(full / (1 - full))
             assert self.leave.bias is not None
             self.leave.bias.copy_(bias)
@@ -87,15 +92,17 @@ class Locator(nn.Module):
     bends: Tensor
     positions: Tensor
 
-    def forward(self, heard: Tensor, channel: Tensor, codes: Tensor) -> Proposed:
-        """Propose sources."""
+    def forward(self, *given: Tensor) -> Proposed:
+        """Propose sources from what is given, in the order of `Front.inputs`."""
         with torch.no_grad():
-            seen = self.features(heard, channel, codes)
+            seen = self.features(*given)
         x = self.enter(seen.maps) + self.tell(seen.figures)[..., None, None]
         for block in self.blocks:
             x = block(x)
         made = self.leave(x).flatten(2).mT
-        presence, offset, power, curvature = made.split((1, 2, 1, len(self.bends)), -1)
+        presence, offset, power, curvature = made.split(self.told, -1)
+        if not self.told[-1]:
+            curvature = torch.zeros_like(presence)
         presence, offset = presence[..., 0], REACH * offset.tanh()
         pooled = torch.cat((x.amax((-2, -1)), x.mean((-2, -1)), seen.figures), -1)
         chosen = self._peaks(presence.detach())
@@ -115,8 +122,8 @@ class Locator(nn.Module):
 
     @property
     def elements(self) -> Array:
-        """The surface, where the weights are."""
-        return replace(self.surface.elements, positions=self.positions)
+        """The sensors, where the weights are."""
+        return replace(self.front.elements, positions=self.positions)
 
     def cells_at(self, points: Tensor) -> Places:
         """Places of points of the map by their index, float64."""
@@ -139,14 +146,19 @@ class Locator(nn.Module):
     def _factors(
         self, chosen: Tensor, presence: Tensor, offset: Tensor, power: Tensor, curvature: Tensor
     ) -> Factors:
-        width, height = self.cells.extent[2:]
-        middle = self.middles[chosen]
-        moved = offset.gather(1, chosen[..., None].expand(-1, -1, 2))
+        size = self.cells.extent[2:]
+        moved = offset.gather(1, chosen[..., None].expand(-1, -1, offset.shape[-1]))
+        # A line's map has one coordinate; the other one does not move.
+        where = [
+            self.middles[chosen][..., axis]
+            + (size[axis] * moved[..., axis] if axis < self.cells.axes else 0)
+            for axis in range(2)
+        ]
         bends = curvature.gather(1, chosen[..., None].expand(-1, -1, curvature.shape[-1]))
         there = presence.gather(1, chosen).sigmoid()
         return Factors(
-            middle[..., 0] + width * moved[..., 0],
-            middle[..., 1] + height * moved[..., 1],
+            where[0],
+            where[1],
             there * power.gather(1, chosen).clamp(-10, 10).exp(),
             bends.softmax(-1),
         )
@@ -167,12 +179,14 @@ class Locator(nn.Module):
 class Block(nn.Module):
     """Two convolutions beside a way around them."""
 
-    def __init__(self, width: int, dilation: int) -> None:
-        """Both 3 x 3; the first one dilated."""
+    def __init__(self, width: int, dilation: int, axes: int) -> None:
+        """Both 3 x 3, or 3 x 1 where the map has one axis; the first one dilated."""
         super().__init__()
+        size, beside = ((3, 3), (1, 1)) if axes == 2 else ((3, 1), (1, 0))
+        apart = (dilation * beside[0], dilation * beside[1])
         self.norm = nn.GroupNorm(1, width)
-        self.first = nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation)
-        self.second = nn.Conv2d(width, width, 3, padding=1)
+        self.first = nn.Conv2d(width, width, size, padding=apart, dilation=dilation)
+        self.second = nn.Conv2d(width, width, size, padding=beside)
 
     def forward(self, x: Tensor) -> Tensor:
         """Keep the shape."""

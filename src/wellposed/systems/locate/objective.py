@@ -4,8 +4,6 @@ Cells hold sources or not, whoever they are, so presence, angle and range need n
 covariance and subspaces have no order at all.
 """
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -15,34 +13,19 @@ from wellposed.dsp.arrays.wavefront import Places
 from wellposed.dsp.subspace import signal_subspace
 from wellposed.systems.locate.cells import Cells
 from wellposed.systems.locate.model import Proposed
-from wellposed.systems.locate.recipe import Loss
+from wellposed.systems.locate.recipe import LocateRecipe
+from wellposed.systems.locate.truth import Truth
 
 SHADE = 0.7
 """Cells so near to a source, in cells, count as empty by only 1 - exp(-1/2): which of two cells
 holds a source between them is not asked."""
 
 
-class Truth(NamedTuple):
-    """The labels of a batch."""
-
-    places: Tensor
-    """`(batch, slots, 3)` azimuth, elevation [rad], inverse range [1 / m]"""
-    symbols: Tensor
-    """`(batch, slots)` complex"""
-    count: Tensor
-    """`(batch,)`"""
-
-    @property
-    def there(self) -> Tensor:
-        """Which slots hold sources `(batch, slots)`."""
-        slots = torch.arange(self.places.shape[1], device=self.count.device)
-        return slots < self.count[:, None]
-
-
-def weights_of(loss: Loss) -> dict[str, float]:
-    """Weights by the names of the terms that are above zero."""
+def weights_of(recipe: LocateRecipe) -> dict[str, float]:
+    """Weights by the names of the terms that are above zero; far sources have no range."""
     names = ("presence", "angle", "range", "count", "covariance", "alignment", "eigengap")
-    return {name: weight for name in names if (weight := getattr(loss, name)) > 0}
+    asked = (name for name in names if name != "range" or recipe.scenes.kind == "surface")
+    return {name: weight for name in asked if (weight := getattr(recipe.loss, name)) > 0}
 
 
 def locate_terms(made: Proposed, truth: Truth, cells: Cells, elements: Array) -> dict[str, Tensor]:
@@ -51,15 +34,16 @@ def locate_terms(made: Proposed, truth: Truth, cells: Cells, elements: Array) ->
     there = truth.there.float()
     count = there.sum(-1)
     cell = placed.cell.unsqueeze(-1)
-    offset = made.offset.gather(1, cell.expand(-1, -1, 2))
+    offset = made.offset.gather(1, cell.expand(-1, -1, cells.axes))
     miss = functional.smooth_l1_loss(offset, placed.offset, reduction="none", beta=0.2).sum(-1)
     bends = made.curvature.gather(1, cell.expand(-1, -1, made.curvature.shape[-1]))
     found = {
         "presence": _presence(made.presence, truth, cells) / count,
         "angle": (miss * there).sum(-1) / count,
-        "range": (_curvature(bends, placed.curvature) * there).sum(-1) / count,
         "count": functional.cross_entropy(made.count, truth.count, reduction="none"),
     }
+    if cells.curvatures > 1:
+        found["range"] = (_curvature(bends, placed.curvature) * there).sum(-1) / count
     return found | _subspaces(made.covariance, truth, elements)
 
 
@@ -81,7 +65,7 @@ def _apart(cell: Tensor, offset: Tensor, cells: Cells) -> Tensor:
     """Squared distances in cells of sources from the middles of all cells."""
     every = torch.arange(cells.columns * cells.rows, device=cell.device)
     column = torch.div(cell, cells.rows, rounding_mode="floor") + offset[..., 0]
-    row = cell % cells.rows + offset[..., 1]
+    row = cell % cells.rows + (0.0 if cells.flat else offset[..., 1])
     across = torch.div(every, cells.rows, rounding_mode="floor") - column[..., None]
     return across.square() + (every % cells.rows - row[..., None]).square()
 
@@ -104,7 +88,7 @@ def _subspaces(covariance: Tensor, truth: Truth, elements: Array) -> dict[str, T
     inverse = torch.where(truth.there, inverse, torch.ones_like(inverse))
     there = truth.there.to(covariance.dtype)
     responses = elements.response(Places(azimuth, elevation, 1 / inverse)) * there[:, None]
-    rays = responses * truth.symbols.abs()[:, None]
+    rays = responses * truth.strength[:, None]
     inner = rays.mH @ rays
     size = (
         inner.abs().square().sum((-2, -1)).sqrt() * covariance.abs().square().sum((-2, -1)).sqrt()

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 import tyro
 from pydantic import Field, model_validator
 
-from wellposed.engine.fields import Fraction, Positive, Span, Weight
+from wellposed.engine.fields import Fraction, Positive, Shares, Span, Weight
 from wellposed.engine.recipe import (
     Average,
     Optimizer,
@@ -21,12 +21,13 @@ from wellposed.engine.recipe import (
 class Model(Section):
     """Maps of what the operator lets through, a small convolutional network, five proposals."""
 
-    directions: tuple[Annotated[int, Field(ge=4)], Annotated[int, Field(ge=4)]] = (20, 12)
-    """Cells along sin(azimuth) cos(elevation) and sin(elevation). The beam of 12 elements half a
-    wavelength apart is 1/6 wide, so that 20 cells over 1.73 and 12 over 1 are 2 to a beam."""
-    curvatures: Annotated[int, Field(ge=2)] = 6
-    """Values of the inverse range. Over a step of 0.38 / m the phase at the edge of the reference
-    surface turns by 2.7 rad."""
+    directions: tuple[Annotated[int, Field(ge=4)], Annotated[int, Field(ge=1)]] | None = None
+    """Cells along sin(azimuth) cos(elevation) and sin(elevation). None before a surface: 20 and 12,
+    2 to a beam, which is 1/6 wide (12 elements half a wavelength apart), over 1.73 and 1. None
+    before a line: 4 to a beam in one row, since a map of one coordinate costs little."""
+    curvatures: Annotated[int, Field(ge=1)] | None = None
+    """Values of the inverse range. None before a surface: 6; over a step of 0.38 / m the phase at
+    the edge of the reference surface turns by 2.7 rad. None before a line: 1, infinitely far."""
     width: Annotated[int, Field(ge=8)] = 48
     """Channels of the network."""
     blocks: Annotated[int, Field(ge=1)] = 4
@@ -46,9 +47,31 @@ SIZES: dict[str, Model] = {
 """Presets. Parameters: `wellposed show locate`."""
 
 
+class Line(Section):
+    """An evenly spaced line of sensors before far sources, with several snapshots."""
+
+    sensors: Annotated[int, Field(ge=3)] = 10
+    """Sensors along x."""
+    spacing: Annotated[float, Field(gt=0, le=0.5)] = 0.5
+    """Distance of neighbours [wavelengths]. Beyond a half two azimuths can look the same."""
+    snapshots: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(le=1000)]] = (10, 100)
+    """Fewest and most, evenly in their logarithm; sources are new in each."""
+    correlation: Shares = (0.0, 1.0)
+    """Of every pair of sources, with random phases, evenly; 1 is coherent."""
+    power_spread_db: Weight = 6.0
+    """Powers lie this far apart at most [dB]."""
+    apart_deg: Weight = 0.0
+    """Least difference of azimuths; above 0 the task is easier, and that is to be told."""
+
+
 class Scenes(Section):
     """What is drawn, each scene from (seed, split, index) alone, and what of it is given."""
 
+    kind: Literal["surface", "line"] = "surface"
+    """surface: near sources before the reference surface, one symbol each, through its channel.
+    line: far sources before a line of sensors; only `line`, `sources`, `azimuth_deg` and `snr_db`
+    are of its scenes."""
+    line: Line = Line()
     sources: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(le=8)]] = (1, 5)
     """Fewest and most sources, evenly."""
     azimuth_deg: Span = (-60.0, 60.0)
@@ -58,7 +81,7 @@ class Scenes(Section):
     range_m: tuple[Positive, Positive] = (0.5, 10.0)
     """Evenly [m]; also the limits of the search."""
     snr_db: Span = (-5.0, 20.0)
-    """Mean received power to noise power of one chain, evenly [dB]."""
+    """Mean received power to noise power of one chain or sensor, evenly [dB]."""
     path_loss: Span = (0.0, 2.0)
     """Power falls with this power of the range, drawn evenly: 0 makes sources alike, 2 is free
     space, where the farthest of five is often below the noise."""
@@ -79,11 +102,42 @@ class Scenes(Section):
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
-        for name in ("sources", "range_m", "measurements", "rician"):
-            low, high = getattr(self, name)
+        spans = {
+            name: getattr(self, name) for name in ("sources", "range_m", "measurements", "rician")
+        }
+        for name, (low, high) in (spans | {"line.snapshots": self.line.snapshots}).items():
             if low > high:
                 raise ValueError(f"{name}: from {low:g} to {high:g} does not rise")
         return self
+
+    @model_validator(mode="after")
+    def _asks_for_one_kind(self) -> Self:
+        others = OF_A_SURFACE if self.kind == "line" else ("line",)
+        told = [
+            name for name in others if getattr(self, name) != type(self).model_fields[name].default
+        ]
+        if told:
+            raise ValueError(
+                f"{', '.join(told)}: not of scenes of the kind {self.kind}; leave the default, or "
+                "change scenes.kind"
+            )
+        if self.kind == "line" and max(map(abs, self.azimuth_deg)) > 90:
+            raise ValueError(
+                f"azimuth_deg {self.azimuth_deg}: a line cannot tell behind from before it; -90 to "
+                "90 wanted"
+            )
+        if self.kind == "line" and self.sources[1] >= self.line.sensors:
+            raise ValueError(
+                f"up to {self.sources[1]} sources before {self.line.sensors} sensors: fewer "
+                "sources than sensors wanted"
+            )
+        return self
+
+
+OF_A_SURFACE = (
+    "elevation_deg", "range_m", "path_loss", "channel_error_db", "measurements", "codes", "rician",
+    "give",
+)  # fmt: skip
 
 
 class Loss(Section):
@@ -94,7 +148,7 @@ class Loss(Section):
     angle: Weight = 1.0
     """Distance to a source within its cell, in cells."""
     range: Weight = 0.5
-    """Cross-entropy of its inverse range among the curvatures, and the distance in steps."""
+    """Cross-entropy of its inverse range among the curvatures; before a surface."""
     count: Weight = 0.3
     """Cross-entropy of the number of sources."""
     covariance: Weight = 0.2
@@ -110,6 +164,9 @@ class Refinement(Section):
 
     steps: Annotated[int, Field(ge=1)] = 30
     """Gauss-Newton steps of the last fit, at most."""
+    false_alarms: Annotated[float, Field(gt=0, le=0.2)] = 0.01
+    """Before a line: share of scenes in which noise alone may pass for one more source. Before a
+    surface the Bayesian information criterion counts, whose penalty of 31.2 is that of 0.003."""
     rough_steps: Annotated[int, Field(ge=1)] = 10
     """Steps of the fits by which it is decided how many sources there are."""
     added: Annotated[int, Field(ge=0)] = 2
@@ -146,7 +203,31 @@ class LocateRecipe(Recipe):
                 f"up to {most} sources, but the network proposes {self.model.slots}: "
                 "raise model.slots or lower scenes.sources"
             )
+        self._fits_its_kind()
         for phase in self.curriculum:
-            if changed := {"scenes.give"} & set(phase.changes):
+            fixed = {"scenes.give", "scenes.kind", "scenes.line.sensors", "scenes.line.spacing"}
+            if changed := fixed & set(phase.changes):
                 raise ValueError(f"curriculum: {', '.join(changed)} cannot change in a run")
         return self
+
+    def _fits_its_kind(self) -> None:
+        """Refuse a map, or a value, that the kind of scenes has no use for."""
+        rows = None if self.model.directions is None else self.model.directions[1]
+        bends, line = self.model.curvatures, self.scenes.kind == "line"
+        if line and (rows not in (None, 1) or bends not in (None, 1)):
+            raise ValueError(
+                f"model.directions {self.model.directions}, model.curvatures {bends}: a line tells "
+                "azimuths of far sources alone; directions [COLUMNS, 1] and curvatures 1 wanted"
+            )
+        if not line and (rows in (1, 2, 3) or bends == 1):
+            raise ValueError(
+                f"model.directions {self.model.directions}, model.curvatures {bends}: before a "
+                "surface at least 4 x 4 directions and 2 curvatures are wanted"
+            )
+        if line and self.loss.range != Loss().range:
+            raise ValueError("loss.range: before a line sources are far; leave the default")
+        if not line and self.refinement.false_alarms != Refinement().false_alarms:
+            raise ValueError(
+                "refinement.false_alarms: before a surface the Bayesian information criterion "
+                "counts; leave the default"
+            )

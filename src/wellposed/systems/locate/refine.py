@@ -1,8 +1,9 @@
 """The fit that follows every start: places by maximum likelihood, how many, and how sure.
 
 A start may be a network's proposal or nothing at all: then sources are added one after the other
-where what is left holds another, which is matching pursuit. How many there are is decided by the
-Bayesian information criterion; what is fitted and what is counted is the same, whatever the start.
+where what is left holds another, which is matching pursuit. How many there are is decided by what
+they leave and a penalty for each (`Measured.penalties`); what is fitted and what is counted is the
+same, whatever the start.
 Several starts of many scenes are one batch; of each scene the one that the criterion prefers is
 fitted to the end.
 """
@@ -18,14 +19,14 @@ from wellposed.dsp.arrays.sensors import Array
 from wellposed.dsp.arrays.wavefront import Places
 from wellposed.dsp.doa.fitting import Search
 from wellposed.dsp.power import power
-from wellposed.dsp.surface import Condensed
 from wellposed.systems.locate.cells import Cells
+from wellposed.systems.locate.front import Measured
 from wellposed.systems.locate.recipe import Refinement
 from wellposed.systems.locate.rows import AT_ONCE, Begin, Fitter, Rows
 
 PROMISING = 0.5
-"""Share of the criterion's penalty that a point of the map must gain before a fit is tried: between
-points of the map a source shows up to a fifth less."""
+"""Share of the next source's penalty that a point of the map must gain before a fit is tried:
+between points of the map a source shows up to a fifth less."""
 DOUBTFUL = 2.0
 """Penalties that taking a source away may cost before the others are fitted anew."""
 SHORTLIST = 48
@@ -42,9 +43,7 @@ error of 0.2 % of the bound's deviation."""
 class Known(NamedTuple):
     """Scenes to be fitted."""
 
-    condensed: Condensed
-    numbers: Tensor
-    """`(scenes,)` complex numbers that were measured"""
+    measured: Measured
     energy: Tensor
     """`(scenes, points)` |Phi a|^2 of the map"""
     response: Tensor
@@ -60,7 +59,7 @@ class State:
     places: Places
     """`(sources,)`"""
     amplitudes: Tensor
-    """`(sources,)`"""
+    """`(sources, columns)`, of the measurements as they were condensed"""
     residual: float
     """Power left, all measurements together"""
     cost: float
@@ -70,8 +69,10 @@ class State:
     """Which of the starts it came from"""
     numbers: int
     """Complex numbers that were measured"""
+    unknowns: int
+    """Real ones of a source: its coordinates, and two for its amplitude in every snapshot"""
     array: Array
-    """The surface with the scene's condensed operator behind it"""
+    """The sensors with the scene's condensed operator behind them"""
 
 
 def refine(known: Known, starts: Sequence[Begin], cells: Cells, recipe: Refinement) -> list[State]:
@@ -79,28 +80,29 @@ def refine(known: Known, starts: Sequence[Begin], cells: Cells, recipe: Refineme
     by, limits = tuple(cells.limits), cells.limits
     # How many there are is decided in single precision, for half of the time.
     roughly = Search(by, limits, recipe.rough_steps, ROUGHLY)
-    rough = Fitter(single(known.condensed), known.numbers, roughly)
-    fine = Fitter(known.condensed, known.numbers, Search(by, limits, recipe.steps, TOLERANCE))
+    rough = Fitter(single(known.measured), roughly)
+    fine = Fitter(known.measured, Search(by, limits, recipe.steps, TOLERANCE))
     rows = rough.fitted(rough.begun(starts))
     _grow(rows, rough, known)
     _thin(rows, rough, recipe.removed)
-    rows = fine.fitted(rows.only(_preferred(rows, len(known.numbers))))
-    return _states(rows, known)
+    rows = fine.fitted(rows.only(_preferred(rows, len(known.energy))))
+    return _states(rows, known, len(by))
 
 
 def better(known: Known, first: Begin, second: Begin) -> Begin:
     """Of each scene the start that leaves less, amplitudes free."""
-    fitter = Fitter(single(known.condensed), known.numbers, Search())
+    fitter = Fitter(single(known.measured), Search())
     chosen = fitter.residual(second) < fitter.residual(first)
     pairs = zip(first.places, second.places, strict=True)
     places = Places(*(torch.where(chosen[:, None], two, one) for one, two in pairs))
     return Begin(places, torch.where(chosen, second.count, first.count), first.added)
 
 
-def single(condensed: Condensed) -> Condensed:
+def single(measured: Measured) -> Measured:
     """The same in single precision."""
-    array = condensed.array.to(torch.float32)
-    return Condensed(array, condensed.data.to(torch.complex64), condensed.outside)
+    given = measured.condensed
+    array, data = given.array.to(torch.float32), given.data.to(torch.complex64)
+    return measured._replace(condensed=given._replace(array=array, data=data))
 
 
 def _grow(rows: Rows, fitter: Fitter, known: Known) -> None:
@@ -135,9 +137,9 @@ def _best(operators: Tensor, left: Tensor, known: Known, scene: Tensor) -> tuple
     The energies of the map are rough, and where they are too low a point looks too good: the
     best by them are looked at again with their own.
     """
-    back = (left.conj().unsqueeze(-2) @ operators)[..., 0, :]
-    seen = power(back @ known.response)
-    listed = (seen / known.energy[scene]).topk(SHORTLIST).indices
+    seen = power((left.mH @ operators) @ known.response).sum(-2)
+    most = min(SHORTLIST, seen.shape[-1])
+    listed = (seen / known.energy[scene]).topk(most).indices
     atoms = known.response.mT[listed].mT
     energy = power(operators @ atoms).sum(-2)
     gain, best = (seen.gather(1, listed) / energy).max(-1)
@@ -173,14 +175,15 @@ def _preferred(rows: Rows, scenes: int) -> Tensor:
     return rows.cost.view(-1, scenes).argmin(0) * scenes + torch.arange(scenes)
 
 
-def _states(rows: Rows, known: Known) -> list[State]:
+def _states(rows: Rows, known: Known, coordinates: int) -> list[State]:
     """One a scene, in their order."""
-    array = known.condensed.array
+    array, given = known.measured.condensed.array, known.measured
     assert array.through is not None
-    residual, cost, ended, start, counts, numbers = (
+    residual, cost, ended, start, counts, numbers, snapshots = (
         each.tolist()
         for each in (
-            rows.residual, rows.cost, rows.converged, rows.start, rows.count, known.numbers
+            rows.residual, rows.cost, rows.converged, rows.start, rows.count, given.numbers,
+            given.snapshots,
         )
     )  # fmt: skip
     return [
@@ -192,6 +195,7 @@ def _states(rows: Rows, known: Known) -> list[State]:
             ended[row],
             start[row],
             numbers[row],
+            coordinates + 2 * snapshots[row],
             replace(array, through=array.through[row]),
         )
         for row, count in enumerate(counts)

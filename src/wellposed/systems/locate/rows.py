@@ -15,10 +15,8 @@ from wellposed.dsp.arrays.wavefront import Places
 from wellposed.dsp.doa.fitting import Search, fit
 from wellposed.dsp.doa.local import local
 from wellposed.dsp.power import power
-from wellposed.dsp.surface import Condensed
+from wellposed.systems.locate.front import Measured
 
-PER_SOURCE = 5
-"""Real unknowns of a source: three of its place, two of its symbol."""
 AT_ONCE = 128
 """Rows of one fit; their operators are 21 MB in single precision. Of 64 a fit takes a tenth longer,
 of 256 as long."""
@@ -59,11 +57,11 @@ class Rows(NamedTuple):
     spare: Tensor
     """Sources that may still be added"""
     amplitudes: Tensor
-    """`(rows, slots)`"""
+    """`(rows, slots, columns)`"""
     missed: Tensor
     """`(rows, slots)` power that each source explains and the others, freed, would not"""
     left: Tensor
-    """`(rows, outputs)` of the condensed measurements"""
+    """`(rows, outputs, columns)` of the condensed measurements"""
     residual: Tensor
     """Power left, all measurements together"""
     cost: Tensor
@@ -101,17 +99,15 @@ class Rows(NamedTuple):
 class Fitter:
     """Condensed measurements, and how they are searched."""
 
-    condensed: Condensed
-    numbers: Tensor
-    """`(scenes,)` complex numbers that were measured"""
+    measured: Measured
     search: Search
 
     def begun(self, starts: Sequence[Begin]) -> Rows:
         """All scenes from all starts, start by start; nothing fitted yet."""
         slots = max(each.places.azimuth.shape[1] + each.added for each in starts)
-        scenes, number = len(self.numbers), len(starts)
+        data = self.measured.condensed.data
+        scenes, number = len(data), len(starts)
         whole = scenes * number
-        data = self.condensed.data
         none = torch.zeros(whole, dtype=torch.float64)
         return Rows(
             torch.arange(number).repeat_interleave(scenes),
@@ -119,9 +115,9 @@ class Fitter:
             torch.cat([each.padded(slots) for each in starts]),
             torch.cat([each.count for each in starts]),
             torch.tensor([each.added for each in starts]).repeat_interleave(scenes),
-            data.new_zeros(whole, slots),
+            data.new_zeros(whole, slots, data.shape[-1]),
             data.real.new_zeros(whole, slots),
-            data[..., 0].repeat(number, 1),
+            data.repeat(number, 1, 1),
             none,
             none.clone(),
             none.bool(),
@@ -129,11 +125,11 @@ class Fitter:
 
     def fitted(self, rows: Rows) -> Rows:
         """Fit the places of rows, and say what they leave."""
-        order = rows.count.argsort()
+        order, data = rows.count.argsort(), self.measured.condensed.data
         made = rows._replace(
-            left=self.condensed.data[rows.scene, :, 0].clone(),
-            amplitudes=rows.amplitudes.to(self.condensed.data.dtype).zero_(),
-            missed=rows.missed.to(self.condensed.data.real.dtype).zero_(),
+            left=data[rows.scene].clone(),
+            amplitudes=rows.amplitudes.to(data.dtype).zero_(),
+            missed=rows.missed.to(data.real.dtype).zero_(),
             where=rows.where.clone(),
             residual=rows.residual.clone(),
             converged=torch.ones_like(rows.converged),
@@ -143,7 +139,8 @@ class Fitter:
         for alike in order.split(sizes):
             for part in alike.split(AT_ONCE):
                 self._fit(made, part)
-        left = power(made.left).sum(-1).double() + self.condensed.outside[rows.scene]
+        outside = self.measured.condensed.outside[rows.scene]
+        left = power(made.left).sum((-2, -1)).double() + outside
         return made._replace(residual=left, cost=self.cost(rows.scene, left, rows.count))
 
     def _fit(self, rows: Rows, part: Tensor) -> None:
@@ -152,35 +149,42 @@ class Fitter:
         if not slots:
             return
         scene, there = rows.scene[part], rows.there[part, :slots]
-        data = self.condensed.data[scene]
+        data = self.measured.condensed.data[scene]
         start = Places(*rows.where[part, :, :slots].to(data.real.dtype).unbind(1))
         missing = None if bool(there.all()) else there
         found = fit(self._array(scene), data, start, self.search, missing)
         where = torch.stack(torch.broadcast_tensors(*found.places), 1).double()
         rows.where[part, :, :slots] = where
-        rows.amplitudes[part, :slots] = found.amplitudes[..., 0]
+        rows.amplitudes[part, :slots] = found.amplitudes
         rows.missed[part, :slots] = found.missed
-        rows.left[part] = found.left[..., 0]
+        rows.left[part] = found.left
         rows.converged[part] = found.converged
 
     def residual(self, start: Begin) -> Tensor:
         """Power `(scenes,)` that these places leave, amplitudes being free."""
         there = torch.arange(start.places.azimuth.shape[1]) < start.count[:, None]
-        data = self.condensed.data
+        data = self.measured.condensed.data
         places = start.places.to(data.real.dtype)
-        return local(self.condensed.array, data, places, (), there).residual
+        return local(self.measured.condensed.array, data, places, (), there).residual
 
     def operators(self, scene: Tensor) -> Tensor:
         """Condensed operators `(rows, outputs, elements)` of scenes."""
-        operator = self.condensed.array.through
-        assert operator is not None  # `condensed` always gives one
+        operator = self.measured.condensed.array.through
+        assert operator is not None  # every front gives one
         return operator[scene]
 
     def cost(self, scene: Tensor, residual: Tensor, count: Tensor) -> Tensor:
-        """The information criterion `(rows,)`; counts need not be whole."""
-        numbers = 2 * self.numbers[scene].double()
+        """What is left and a penalty for every source `(rows,)`; counts need not be whole."""
+        given = self.measured
         left = residual.clamp(min=1e-300).log()
-        return numbers * left + PER_SOURCE * numbers.log() * count
+        return 2 * given.numbers[scene] * left + _between(given.penalties[scene], count)
 
     def _array(self, scene: Tensor) -> Array:
-        return replace(self.condensed.array, through=self.operators(scene))
+        return replace(self.measured.condensed.array, through=self.operators(scene))
+
+
+def _between(values: Tensor, count: Tensor) -> Tensor:
+    """Values `(rows, orders)` at counts `(rows,)`, straight between whole ones and beyond."""
+    low = count.floor().clamp(0, values.shape[1] - 2).long()
+    first, second = (values.gather(1, each[:, None])[:, 0] for each in (low, low + 1))
+    return first + (count - low) * (second - first)

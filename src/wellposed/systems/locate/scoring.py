@@ -5,17 +5,18 @@ import math
 import torch
 from scipy.optimize import linear_sum_assignment
 
-from wellposed.dsp.arrays.sensors import Array
-from wellposed.dsp.arrays.wavefront import Places
-from wellposed.dsp.surface import before_chains
+from wellposed.dsp.arrays.wavefront import Coordinate, Places
 from wellposed.engine.system import Item
-from wellposed.metrics.bounds.fisher import Fisher, deterministic
-from wellposed.metrics.bounds.observations import SOLID
-from wellposed.metrics.bounds.surface import uncertain_channel
 from wellposed.metrics.detection import ANGLE_DEG, RANGE, Detection, detection
 from wellposed.metrics.placing import between, placing
+from wellposed.systems.locate.front import Front
 from wellposed.systems.locate.refine import State
+from wellposed.systems.locate.truth import truth_of
 
+HIT: dict[Coordinate, float] = {
+    "azimuth": math.radians(ANGLE_DEG), "elevation": math.radians(ANGLE_DEG), "range": RANGE
+}  # fmt: skip
+"""Errors at which a hit ends."""
 METRICS = {
     "f1": "higher",
     "precision": "higher",
@@ -30,68 +31,41 @@ distance of estimates and sources, 0 to 1, one too many or too few counting 1 (S
 Vo, IEEE Trans. SP 56 (2008), first order)."""
 
 
-def truth_of(item: Item) -> tuple[Places, torch.Tensor]:
-    """Places `(sources,)` and symbols `(sources,)` of a scene, double precision."""
-    count = int(item["count"])
-    azimuth, elevation, inverse = item["places"][:count].double().unbind(-1)
-    symbols = torch.view_as_complex(item["symbols"][:count].double().contiguous())
-    return Places(azimuth, elevation, 1 / inverse), symbols
-
-
-def bound_of(elements: Array, item: Item) -> Fisher:
-    """Information on the places, H known to within its error."""
-    places, symbols = truth_of(item)
-    channel, codes = (
-        torch.view_as_complex(item[name].double().contiguous()) for name in ("channel", "codes")
-    )
-    noise, error = item["noise"].double(), item["channel_error"].double()
-    response, slopes = elements.response(places), elements.derivatives(places, SOLID)
-    if float(error) > 0:
-        return uncertain_channel(codes, channel, response, slopes, symbols, noise, error)
-    array = before_chains(elements, channel, codes)
-    powers = symbols[:, None] * symbols[None].conj()
-    return deterministic(array.response(places), array.derivatives(places, SOLID), powers, noise)
-
-
 def hits(state: State, item: Item) -> Detection:
     """Which sources were found within 5 degrees and 1 m."""
     return detection(state.places, truth_of(item)[0])
 
 
-def ratios(state: State, item: Item, elements: Array) -> torch.Tensor | None:
-    """Squared errors over bounds `(3, sources)` of the sources that were hit.
-
-    None where no bound is finite, or nothing was hit.
-    """
-    squared, there, bound = squared_errors(state, item, elements)
-    if not bool(there.any()) or not bool(torch.isfinite(bound).all()):
-        return None
-    return (squared / bound)[:, there]
-
-
 def squared_errors(
-    state: State, item: Item, elements: Array
+    state: State, item: Item, front: Front
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Squared errors `(3, sources)`, which sources were hit, and bounds on the variances.
+    """Squared errors `(wanted, sources)`, which sources were hit, and bounds on the variances.
 
     One that was not hit has the errors at which a hit ends.
     """
     found, truth = hits(state, item), truth_of(item)[0]
-    angle = math.radians(ANGLE_DEG)
-    errors = torch.tensor([angle, angle, RANGE]).double()[:, None].repeat(1, found.there)
+    errors = torch.tensor([HIT[name] for name in front.wanted]).double()
+    errors = errors[:, None].repeat(1, found.there)
     there = torch.zeros(found.there, dtype=torch.bool)
     for mine, theirs in found.pairs:
         one = Places(*(each[mine : mine + 1] for each in state.places))
         other = Places(*(each[theirs : theirs + 1] for each in truth))
-        errors[:, theirs] = torch.stack(placing(one, other)[:3])[:, 0]
+        errors[:, theirs] = error_of(one, other, front)
         there[theirs] = True
-    return errors.square(), there, bound_of(elements, item).deviations(found.there).square()
+    return errors.square(), there, front.bound(item).deviations(found.there).square()
 
 
-def score_state(state: State, item: Item, elements: Array) -> dict[str, float | None]:
+def error_of(found: Places, truth: Places, front: Front) -> torch.Tensor:
+    """Errors `(wanted,)` of one estimate."""
+    placed = placing(found, truth)
+    known = {"azimuth": placed.azimuth, "elevation": placed.elevation, "range": placed.range}
+    return torch.cat([known[name] for name in front.wanted])
+
+
+def score_state(state: State, item: Item, front: Front) -> dict[str, float | None]:
     """Score one scene; None only where its places are not determined."""
     found = hits(state, item)
-    squared, _, bound = squared_errors(state, item, elements)
+    squared, _, bound = squared_errors(state, item, front)
     ratio = (squared / bound).mean()
     return {
         "f1": found.f1,
@@ -114,7 +88,7 @@ def ospa(found: Places, truth: Places) -> float:
     one = Places(*(each[:, None] for each in found))
     other = Places(*(each[None] for each in truth))
     angle = between(one, other) / math.radians(ANGLE_DEG)
-    away = (one.range - other.range).abs() / RANGE
+    away = torch.where(one.range == other.range, 0.0, (one.range - other.range).abs() / RANGE)
     distance = angle.maximum(away).clamp(max=1).numpy()
     rows, columns = linear_sum_assignment(distance)
     return float((distance[rows, columns].sum() + max(counts) - min(counts)) / max(counts))

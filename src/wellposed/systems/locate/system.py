@@ -1,7 +1,9 @@
 """The locate system: scenes, proposals, terms, scores."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,27 +20,28 @@ from wellposed.systems.locate.declaration import declared
 from wellposed.systems.locate.estimate import located
 from wellposed.systems.locate.exhibits import exhibit_of
 from wellposed.systems.locate.model import Locator, Proposed, shown
-from wellposed.systems.locate.objective import Truth, locate_terms, weights_of
+from wellposed.systems.locate.objective import locate_terms, weights_of
 from wellposed.systems.locate.recipe import SIZES, LocateRecipe
-from wellposed.systems.locate.scenes import GENERATOR, generator_of, item_of
-from wellposed.systems.locate.scoring import METRICS, score_state, truth_of
+from wellposed.systems.locate.scenes import front_of
+from wellposed.systems.locate.scoring import METRICS, score_state
+from wellposed.systems.locate.truth import Truth, truth_of
 
 SHOWN = 3
 
 
 class LocateSystem(System[LocateRecipe]):
-    """Sources before a reconfigurable surface: a network proposes, a fit decides."""
+    """Sources before a surface or a line of sensors: a network proposes, a fit decides."""
 
     name = "locate"
     recipe_type: ClassVar[type[Recipe]] = LocateRecipe
     sizes: ClassVar[Mapping[str, Section]] = SIZES
-    inputs: ClassVar[tuple[str, ...]] = ("heard", "channel", "codes")
     labels: ClassVar[tuple[str, ...]] = ("places", "symbols", "count", "noise", "channel_error")
 
     def __init__(self, recipe: LocateRecipe) -> None:
-        """Prepare the generator."""
+        """Prepare what stands before the network."""
         super().__init__(recipe)
-        self.generator = generator_of(recipe.scenes, recipe.seed)
+        self.front = front_of(recipe)
+        self.inputs = self.front.inputs
 
     def with_recipe(self, recipe: LocateRecipe) -> "LocateSystem":
         """Return this system under another recipe."""
@@ -46,39 +49,36 @@ class LocateSystem(System[LocateRecipe]):
 
     def build(self) -> dict[str, nn.Module]:
         """Make the network."""
-        return {"model": Locator(self.recipe.model, self.recipe.scenes)}
+        return {"model": Locator(self.recipe)}
 
     @property
     def data_digest(self) -> str:
         """Name of the generator: nothing is stored."""
-        return GENERATOR
+        return self.front.digest
 
     def item(self, split: str, index: int) -> Item:
-        """Draw a scene; see `item_of`."""
+        """Draw a scene; see `Front.item`."""
         if split not in ("train", "valid", "test"):
             raise ValueError(f"split {split!r}: train, valid or test wanted")
-        scenes = self.recipe.scenes
-        return item_of(self.generator, scenes, self.recipe.model.slots, split, index)
+        return self.front.item(split, index, self.recipe.model.slots)
 
     def terms(
         self, player: str, networks: Networks, batch: Batch, moment: Moment
     ) -> dict[str, Tensor]:
-        """Compare what is proposed from heard, channel and codes with the truth."""
+        """Compare what is proposed from the inputs with the truth."""
         network = networks["model"]
         made: Proposed = network(*(batch[name] for name in self.inputs))
         moment.show(estimate=shown(made))
-        symbols = torch.view_as_complex(batch["symbols"].contiguous())
-        truth = Truth(batch["places"], symbols, batch["count"])
         # Wrapped for several processes, the network itself does not show its map.
         cells = Cells.of(self.recipe.model, self.recipe.scenes)
-        elements = self.generator.surface.elements.to(torch.float32)
+        elements = self.front.elements.to(torch.float32)
         elements = replace(elements, positions=elements.positions.to(made.presence.device))
-        found = locate_terms(made, truth, cells, elements)
+        found = locate_terms(made, Truth.of(batch), cells, elements)
         return {name: found[name] for name in self.weights(player)}
 
     def weights(self, player: str) -> dict[str, float]:
         """Weights of the terms."""
-        return weights_of(self.recipe.loss)
+        return weights_of(self.recipe)
 
     def measure(self, networks: Networks, item: Item) -> dict[str, float | None]:
         """Score one scene as it is located in use, the fit included."""
@@ -86,7 +86,7 @@ class LocateSystem(System[LocateRecipe]):
         assert isinstance(network, Locator)
         batch = {name: each[None] for name, each in item.items()}
         state = located(network, batch, self.recipe.refinement)[0]
-        return score_state(state, item, network.surface.elements)
+        return score_state(state, item, self.front)
 
     @property
     def metrics(self) -> dict[str, str]:
@@ -101,10 +101,16 @@ class LocateSystem(System[LocateRecipe]):
             "sources-alike": ("let all sources arrive alike", "path_loss", (0.0, 0.0)),
             "exact-channel": ("give the channel without an error", "channel_error_db", None),
         }
+        if scenes.kind == "line":
+            easier = {
+                "one-source": easier["one-source"],
+                "sources-alike": ("let all sources be equally loud", "line.power_spread_db", 0.0),
+                "apart": ("let sources have nothing in common", "line.correlation", (0.0, 0.0)),
+            }
         return [
             Without(name, about, ((f"scenes.{key}", value),))
             for name, (about, key, value) in easier.items()
-            if getattr(scenes, key) != value
+            if attrgetter(key)(scenes) != value
         ]
 
     def declared(self) -> Mapping[str, Any]:
@@ -130,10 +136,10 @@ class LocateSystem(System[LocateRecipe]):
             )
 
 
-def listed(places: Any) -> list[dict[str, float]]:
-    """Places as JSON values."""
+def listed(places: Any) -> list[dict[str, float | None]]:
+    """Places as JSON values; infinitely far is none."""
     return [
-        {"azimuth_deg": a, "elevation_deg": e, "range_m": r}
+        {"azimuth_deg": a, "elevation_deg": e, "range_m": r if math.isfinite(r) else None}
         for a, e, r in zip(
             torch.rad2deg(places.azimuth).tolist(),
             torch.rad2deg(places.elevation).tolist(),

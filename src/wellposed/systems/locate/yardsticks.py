@@ -15,14 +15,14 @@ from wellposed.dsp.arrays.wavefront import Places
 from wellposed.dsp.doa.fitting import Search
 from wellposed.dsp.power import power
 from wellposed.engine.system import Batch
-from wellposed.systems.locate.estimate import GIVEN, known_of
+from wellposed.systems.locate.estimate import known_of
 from wellposed.systems.locate.ideal import SURE, ideal
 from wellposed.systems.locate.model import Locator, Proposed, shown
-from wellposed.systems.locate.objective import Truth
 from wellposed.systems.locate.recipe import LocateRecipe
 from wellposed.systems.locate.refine import refine
 from wellposed.systems.locate.rows import Begin, Fitter
 from wellposed.systems.locate.scoring import hits
+from wellposed.systems.locate.truth import Truth
 
 
 class Read(NamedTuple):
@@ -36,7 +36,7 @@ class Read(NamedTuple):
 def _locator(content: str) -> Locator:
     """A network of a recipe; only its maps are used."""
     recipe = LocateRecipe.model_validate_json(content)
-    return Locator(recipe.model, recipe.scenes)
+    return Locator(recipe)
 
 
 def locator_of(recipe: LocateRecipe) -> Locator:
@@ -48,10 +48,11 @@ def read(locator: Locator, estimate: Tensor) -> Read:
     """Take `shown` apart again."""
     cells = len(locator.middles)
     bends, counts = len(locator.bends), locator.slots + 1
-    sizes = (cells, 2 * cells, bends * cells, counts)
+    axes = locator.cells.axes
+    sizes = (cells, axes * cells, bends * cells, counts)
     presence, offset, curvature, count = estimate[:, : sum(sizes)].split(sizes, -1)
     places = locator.placed(
-        presence, offset.unflatten(-1, (cells, 2)), curvature.unflatten(-1, (cells, bends))
+        presence, offset.unflatten(-1, (cells, axes)), curvature.unflatten(-1, (cells, bends))
     )
     return Read(Places(*(each.double() for each in places)), count.argmax(-1))
 
@@ -61,7 +62,7 @@ def after_fit(recipe: LocateRecipe, estimate: Tensor, batch: Mapping[str, Tensor
     """F1 of the scenes as they are located in use, the fit included, from these proposals."""
     locator = locator_of(recipe)
     made = read(locator, estimate)
-    known = known_of(locator, {name: batch[name] for name in GIVEN})
+    known = known_of(locator, dict(batch))
     begin = Begin(made.places, made.count, recipe.refinement.added)
     states = refine(known, [begin], locator.cells, recipe.refinement)
     return [
@@ -78,10 +79,10 @@ def explained(recipe: LocateRecipe, estimate: Tensor, batch: Mapping[str, Tensor
     """
     locator = locator_of(recipe)
     made = read(locator, estimate)
-    known = known_of(locator, {name: batch[name] for name in GIVEN})
+    known = known_of(locator, dict(batch))
     begin = Begin(made.places, batch["count"], 0)
-    left = Fitter(known.condensed, known.numbers, Search()).residual(begin)
-    whole = power(known.condensed.data).sum((-2, -1))
+    left = Fitter(known.measured, Search()).residual(begin)
+    whole = power(known.measured.condensed.data).sum((-2, -1))
     return (1 - left / whole).tolist()
 
 
@@ -93,9 +94,7 @@ def trivial(recipe: LocateRecipe, batch: Batch) -> dict[str, Tensor]:
     """
     locator = locator_of(recipe)
     none = _blank(locator, len(batch["count"]))
-    symbols = torch.view_as_complex(batch["symbols"].contiguous())
-    truth = Truth(batch["places"], symbols, batch["count"])
-    best = ideal(none, truth, locator.cells, locator.elements)
+    best = ideal(none, Truth.of(batch), locator.cells, locator.elements)
     return {"input": shown(none), "reference": shown(best)}
 
 
@@ -109,7 +108,7 @@ def _blank(locator: Locator, scenes: int) -> Proposed:
     root[:, 0] = 1
     return Proposed(
         torch.full((scenes, cells), -SURE),
-        torch.zeros(scenes, cells, 2),
+        torch.zeros(scenes, cells, locator.cells.axes),
         torch.zeros(scenes, cells, len(locator.bends)),
         count,
         Places(zeros, zeros, zeros + 1),
