@@ -29,7 +29,7 @@ class Told(Toy):
     name = "told"
     recipe_type: ClassVar[type[Recipe]] = ToldRecipe
     inputs: tuple[str, ...] = ("noisy",)
-    labels: ClassVar[tuple[str, ...]] = ("clean",)
+    labels: tuple[str, ...] = ("clean",)
 
     def terms(
         self, player: str, networks: Networks, batch: Batch, moment: Moment

@@ -111,7 +111,7 @@ class System(ABC, Generic[R]):
     """The metric that is the gain of an estimate over its reference [dB], if one is."""
     inputs: tuple[str, ...] = ()
     """Tensors of an item that the estimate is made from."""
-    labels: ClassVar[tuple[str, ...]] = ()
+    labels: tuple[str, ...] = ()
     """Tensors of an item that the estimate must not depend on."""
 
     def __init__(self, recipe: R) -> None:

@@ -45,7 +45,7 @@ class Enhance(System[EnhanceRecipe]):
     """True scores for the critic; none without a critic."""
     level_metric: ClassVar[str | None] = "level_error_db"
     inputs: tuple[str, ...] = ("noisy",)
-    labels: ClassVar[tuple[str, ...]] = ("clean",)
+    labels: tuple[str, ...] = ("clean",)
 
     def __init__(self, recipe: EnhanceRecipe) -> None:
         """Take a critic in if any phase of the recipe listens to one."""

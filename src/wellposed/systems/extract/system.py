@@ -46,7 +46,7 @@ class ExtractSystem(System[ExtractRecipe]):
     sizes: ClassVar[Mapping[str, Section]] = SIZES
     level_metric: ClassVar[str | None] = "level_error_db"
     inputs: tuple[str, ...] = ("mixture", "enrolment")
-    labels: ClassVar[tuple[str, ...]] = ("target", "span")
+    labels: tuple[str, ...] = ("target", "span")
 
     def with_recipe(self, recipe: ExtractRecipe) -> "ExtractSystem":
         """Return this system under another recipe, sharing the opened corpus."""

@@ -69,6 +69,8 @@ class Front(ABC):
 
     inputs: tuple[str, ...]
     """Tensors of an item that are given to the network, in this order."""
+    labels: tuple[str, ...] = ("places", "symbols", "count", "noise")
+    """Those that the estimate must not depend on."""
     wanted: tuple[Coordinate, ...]
     """Coordinates of a place that are located; the others are known."""
     elements: Array

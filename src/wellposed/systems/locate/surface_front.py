@@ -39,6 +39,7 @@ class SurfaceFront(Front):
     """
 
     inputs = GIVEN
+    labels = (*Front.labels, "channel_error")
     wanted = SOLID
     digest = "reference surface 1"
 

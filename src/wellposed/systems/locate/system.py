@@ -35,13 +35,12 @@ class LocateSystem(System[LocateRecipe]):
     name = "locate"
     recipe_type: ClassVar[type[Recipe]] = LocateRecipe
     sizes: ClassVar[Mapping[str, Section]] = SIZES
-    labels: ClassVar[tuple[str, ...]] = ("places", "symbols", "count", "noise", "channel_error")
 
     def __init__(self, recipe: LocateRecipe) -> None:
         """Prepare what stands before the network."""
         super().__init__(recipe)
         self.front = front_of(recipe)
-        self.inputs = self.front.inputs
+        self.inputs, self.labels = self.front.inputs, self.front.labels
 
     def with_recipe(self, recipe: LocateRecipe) -> "LocateSystem":
         """Return this system under another recipe."""
