@@ -8,7 +8,7 @@ from wellposed.engine.problem import problem_of
 from wellposed.engine.recipe import changed
 from wellposed.guard.audit.problem import audit_problem
 from wellposed.guard.findings import Severity
-from wellposed.systems.locate.recipe import LocateRecipe, Model
+from wellposed.systems.locate.recipe import LocateRecipe, Model, Scenes
 from wellposed.systems.locate.system import LocateSystem
 
 TINY = LocateRecipe(model=Model(directions=(12, 8), curvatures=4, width=16, blocks=1))
@@ -51,3 +51,23 @@ def test_a_run_asks_the_same_before_it_begins():
     assert not any("terms lead to truth: not asked" in each for each in said)
     assert not any("overfit: not asked" in each for each in said)
     assert not any("trivial ranked: not asked" in each for each in said)
+
+
+def test_a_line_says_how_many_snapshots_determine_how_many_unknowns():
+    few = {"scenes.sources": (1, 2), "scenes.line.sensors": 8, "scenes.line.snapshots": (5, 9)}
+    made = audit_measurements(changed(LocateRecipe(scenes=Scenes(kind="line")), few, "test"))
+    assert made.worst is None
+    assert made.numbers["measurements_2"] == 2 * 8 * 5
+    assert made.numbers["unknowns_2"] == 2 * (1 + 2 * 5)
+    assert "Fisher rank 2 of 2 in 8 of 8 scenes; median bound" in made.answers[1].text
+
+
+def test_coherent_sources_in_one_snapshot_are_too_many_for_few_sensors():
+    # Eight real numbers for nine unknowns.
+    many = {
+        "scenes.sources": (3, 3), "scenes.line.sensors": 4, "scenes.line.snapshots": (1, 1)
+    }  # fmt: skip
+    recipe = changed(LocateRecipe(scenes=Scenes(kind="line")), many, "test")
+    (finding,) = audit_measurements(recipe).findings
+    assert finding.code == "WP122"
+    assert "raise scenes.line.sensors" in str(finding)
