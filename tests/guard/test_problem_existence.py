@@ -257,6 +257,30 @@ def test_a_loss_that_falls_while_the_yardstick_does_not_is_named():
     assert found[Severity.WARN].evidence["subject"] == "error"
 
 
+def test_a_yardstick_that_falls_before_it_rises_is_not_condemned_after_few_steps():
+    looks = iter([1.0, 0.5, 0.5, 0.5, 0.5, 2.0, 2.0])
+
+    def dips(estimate: Tensor, batch: dict[str, Tensor]) -> Tensor:
+        return torch.full((len(estimate),), next(looks))
+
+    given = problem(yardsticks={"dips": (dips, "higher")}, select="dips")
+    audit = asked(given, "overfit", quick=True)
+    assert audit.findings == ()
+    assert audit.numbers["overfit_steps"] == 5 * 20
+
+
+def test_a_quick_question_ends_as_soon_as_the_yardstick_has_risen():
+    def rises(estimate: Tensor, batch: dict[str, Tensor]) -> Tensor:
+        return -(estimate - batch["clean"]).square().mean(-1)
+
+    given = problem(
+        yardsticks={"rises": (rises, "higher")},
+        select="rises",
+        trivial=lambda batch: {"unbeaten": batch["clean"]},
+    )
+    assert asked(given, "overfit", quick=True).numbers["overfit_steps"] == 40
+
+
 def test_a_loss_that_does_not_fall_is_named():
     def still(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
         return torch.optim.SGD(parameters, 0.0)

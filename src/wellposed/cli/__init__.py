@@ -10,7 +10,7 @@ from wellposed import __version__
 from wellposed.errors import WellposedError
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "demo": ("wellposed.cli.demo:demo", "train a small enhancer in 5 minutes and look at it"),
+    "demo": ("wellposed.cli.demo:demo", "train a small enhancer in 6 minutes and look at it"),
     "audit": ("wellposed.cli.audit:audit", "ask a loss or a whole problem before it is trained"),
     "plan": ("wellposed.cli.plan:plan", "say what a run will cost: wellposed plan enhance"),
     "train": ("wellposed.cli.train:train", "train a system: wellposed train enhance"),

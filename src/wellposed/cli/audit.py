@@ -16,6 +16,7 @@ from wellposed.cli.audit_locate import audit_locate, audit_recipe
 from wellposed.cli.audit_ranges import audit_ranges
 from wellposed.cli.audit_run import audit_run
 from wellposed.cli.audit_subject import load_subject, real_speech
+from wellposed.cli.options import read_options
 from wellposed.engine.launch import system_name
 from wellposed.engine.recipe import load
 from wellposed.errors import RecipeError, WellposedError
@@ -51,8 +52,8 @@ class AuditOptions:
 
     what: tyro.conf.Positional[str]
     """my_module:my_loss, a function of (estimate, reference), a module or its class; or
-    my_module:my_problem, a function without arguments that returns a Problem; or a system:
-    enhance; or a YAML recipe, such as RUN/recipe.yaml."""
+    my_module:my_problem, a function without arguments that returns a Problem; or a system
+    (codec, enhance, extract or locate); or a YAML recipe, such as RUN/recipe.yaml."""
     role: Literal["total", "term"] = "total"
     """total: this is the whole objective; term: other terms stand beside it."""
     domain: Literal["waveform", "spectrum"] = "waveform"
@@ -80,7 +81,7 @@ def audit(arguments: list[str]) -> int:
     """Audit a loss or a problem, or the values inside a system's network."""
     if "--ranges" in arguments:
         return audit_ranges(arguments)
-    options = tyro.cli(AuditOptions, prog="wellposed audit", args=arguments)
+    options = read_options(AuditOptions, "wellposed audit", arguments)
     try:
         made = _audit(options)
     except WellposedError as error:

@@ -11,6 +11,7 @@ from typing import Annotated
 import torch
 import tyro
 
+from wellposed.cli.options import read_options
 from wellposed.engine.inside.clamp_effects import Effect, Trial
 from wellposed.engine.inside.clamping import Clamp, require_points
 from wellposed.engine.inside.observe import everything, passing
@@ -55,7 +56,7 @@ class RangesOptions:
 
 def audit_ranges(arguments: list[str]) -> int:
     """Measure, print, and try the clamps."""
-    options = tyro.cli(RangesOptions, prog="wellposed audit", args=arguments)
+    options = read_options(RangesOptions, "wellposed audit", arguments)
     if options.what != "enhance":
         raise RecipeError(f"--ranges: {options.what!r} has no network; wanted: enhance")
     if options.groups < 1:

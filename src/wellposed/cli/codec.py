@@ -8,6 +8,7 @@ from typing import Annotated
 
 import tyro
 
+from wellposed.cli.options import read_options
 from wellposed.errors import RecipeError, RunError
 from wellposed.systems.codec import files
 from wellposed.systems.codec.bitstream.tables import save_tables
@@ -134,7 +135,7 @@ def codec(arguments: list[str]) -> int:
 
 
 def _encode(arguments: Sequence[str]) -> int:
-    options = tyro.cli(Encode, prog="wellposed codec encode", args=arguments)
+    options = read_options(Encode, "wellposed codec encode", arguments)
     settings = Settings(options.stages, options.kbps, options.entropy)
     coder = Coder.load(options.model, options.device)
     if PIPE in options.inputs or options.output == PIPE:
@@ -150,7 +151,7 @@ def _encode(arguments: Sequence[str]) -> int:
 
 
 def _decode(arguments: Sequence[str]) -> int:
-    options = tyro.cli(Decode, prog="wellposed codec decode", args=arguments)
+    options = read_options(Decode, "wellposed codec decode", arguments)
     if options.start and PIPE in options.inputs:
         raise RecipeError("--start: standard input cannot seek; give a file")
     coder = Coder.load(options.model, options.device)
@@ -169,7 +170,9 @@ def _decode(arguments: Sequence[str]) -> int:
 
 
 def _info(arguments: Sequence[str]) -> int:
-    options = tyro.cli(Info, prog="wellposed codec info", args=arguments)
+    options = read_options(Info, "wellposed codec info", arguments)
+    if not options.inputs:
+        raise RecipeError("info: name .wpc files, or - for standard input")
     sound = True
     for source in options.inputs:
         lines, whole = files.info_file(source)
@@ -179,7 +182,7 @@ def _info(arguments: Sequence[str]) -> int:
 
 
 def _truncate(arguments: Sequence[str]) -> int:
-    options = tyro.cli(Truncate, prog="wellposed codec truncate", args=arguments)
+    options = read_options(Truncate, "wellposed codec truncate", arguments)
     if options.kbps is None and options.stages is None:
         raise RecipeError("truncate: to what? Give --kbps or --stages.")
     tables = None
@@ -203,7 +206,7 @@ def _piped(done: Done) -> int:
 
 
 def _tables(arguments: Sequence[str]) -> int:
-    options = tyro.cli(Train, prog="wellposed codec tables", args=arguments)
+    options = read_options(Train, "wellposed codec tables", arguments)
     weights = WEIGHTS.find(options.model)
     coder = Coder.load(options.model)
     given = recordings(weights, options.data, options.scenes, split="train")
@@ -215,7 +218,7 @@ def _tables(arguments: Sequence[str]) -> int:
 
 
 def _release(arguments: Sequence[str]) -> int:
-    options = tyro.cli(Release, prog="wellposed codec release", args=arguments)
+    options = read_options(Release, "wellposed codec release", arguments)
     if options.output.exists():
         raise RunError(f"{options.output}: exists already. Remove it, or name another file.")
     weights = WEIGHTS.find(options.model)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import tyro
 
+from wellposed.cli.options import read_options
 from wellposed.errors import DataError, RecipeError
 from wellposed.metrics.catalogue import require_packages, speech_names
 from wellposed.metrics.table import plain, write_json
@@ -45,7 +46,7 @@ class CompareOptions:
 
 def compare_models(arguments: list[str]) -> int:
     """Compare, print, and write the files if a folder is given."""
-    options = tyro.cli(CompareOptions, prog="wellposed compare", args=arguments)
+    options = read_options(CompareOptions, "wellposed compare", arguments)
     if options.scenes < 1 or options.walk < 1:
         raise RecipeError("compare: wanted at least one of --scenes and of --walk")
     require_packages(options.metrics)

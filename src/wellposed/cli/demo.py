@@ -1,4 +1,4 @@
-"""`wellposed demo`: the main job, from nothing to a clean WAV, in about five minutes.
+"""`wellposed demo`: the main job, from nothing to a clean WAV, in about six minutes.
 
 It times a few steps on this machine, plans as many as fit the minutes asked for, trains a
 small enhancer, scores it on scenes it has never seen, and writes sounds and a report.
@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import tyro
 
+from wellposed.cli.options import read_options
 from wellposed.cli.train import ask, finish
 from wellposed.data import audio
 from wellposed.engine.batches import Batches
@@ -67,7 +67,7 @@ class Demo:
 
 def demo(arguments: list[str]) -> int:
     """Run the demonstration."""
-    options = tyro.cli(Demo, prog="wellposed demo", args=arguments)
+    options = read_options(Demo, "wellposed demo", arguments)
     folder = options.run or Path("runs") / f"demo-{datetime.now():%Y%m%d-%H%M%S}"
     recipe = EnhanceRecipe()
     if options.data is not None:

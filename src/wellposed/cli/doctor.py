@@ -9,6 +9,7 @@ from typing import Annotated
 
 import tyro
 
+from wellposed.cli.options import read_options
 from wellposed.doctor.columns import parse_map
 from wellposed.doctor.criterion import parse_criterion
 from wellposed.doctor.diagnosis import Asked, Diagnosis, diagnose, is_log, prepare_all
@@ -62,12 +63,7 @@ class Doctor:
 
 def doctor(arguments: list[str]) -> int:
     """Diagnose logs: 0 nothing above INFO, 1 findings, 2 something cannot be read."""
-    options = tyro.cli(
-        Doctor,
-        prog="wellposed doctor",
-        args=arguments,
-        config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
-    )
+    options = read_options(Doctor, "wellposed doctor", arguments)
     try:
         if not options.logs:
             raise RecipeError("no log given. usage: wellposed doctor LOG...")

@@ -8,6 +8,7 @@ from typing import Annotated
 import torch
 import tyro
 
+from wellposed.cli.options import read_options
 from wellposed.data.pcm import PcmFormat, pass_pcm
 from wellposed.systems.enhance.files import enhance_paths
 from wellposed.systems.enhance.stream import EnhanceStream
@@ -43,7 +44,7 @@ class Enhance:
 
 def enhance(arguments: list[str]) -> int:
     """Enhance files; 0 all done, 1 something failed, 2 nothing to do or options that clash."""
-    options = tyro.cli(Enhance, prog="wellposed enhance", args=arguments)
+    options = read_options(Enhance, "wellposed enhance", arguments)
     clash = _clash(options)
     if clash:
         print(f"wellposed enhance: {clash}", file=sys.stderr)

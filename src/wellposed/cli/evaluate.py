@@ -10,7 +10,8 @@ import torch
 import tyro
 import yaml
 
-from wellposed.errors import DataError
+from wellposed.cli.options import read_options
+from wellposed.errors import CheckpointError, DataError
 from wellposed.metrics.catalogue import require_packages, speech_names
 from wellposed.systems.codec.coder import Coder
 from wellposed.systems.codec.evaluation import LOSSES
@@ -66,13 +67,16 @@ class Evaluate:
 
 def evaluate(arguments: list[str]) -> int:
     """Score, write the files, print the table with what was undefined and why."""
-    options = tyro.cli(Evaluate, prog="wellposed evaluate", args=arguments)
+    options = read_options(Evaluate, "wellposed evaluate", arguments)
+    require_packages(options.metrics)
     if options.model != NOISY and EXTRACTORS.holds(options.model):
         return _evaluate_extract(options)
     if options.model != NOISY and LOCATORS.holds(options.model):
         return _evaluate_locate(options)
     if options.model != NOISY and CODECS.holds(options.model):
         return _evaluate_codec(options)
+    if not (Path(options.model).exists() or options.model in (NOISY, *ENHANCERS.names())):
+        raise CheckpointError(_unknown(options.model))
     enhancer = None if options.model == NOISY else Enhancer.load(options.model)
     pairs, rate = _pairs(options)
     names = options.metrics or _default_names(rate)
@@ -87,6 +91,15 @@ def evaluate(arguments: list[str]) -> int:
     if folder is not None:
         print(f"written: {folder}/scores.csv summary.json summary.txt")
     return 0
+
+
+def _unknown(model: str) -> str:
+    shelves = (CODECS, ENHANCERS, EXTRACTORS, LOCATORS)
+    shipped = ", ".join(name for shelf in shelves for name in shelf.names())
+    return (
+        f"{model}: no such weights. Give the folder of a run, a .safetensors file, the word "
+        f"{NOISY}, or a name of what is shipped: {shipped}"
+    )
 
 
 def _evaluate_extract(options: Evaluate) -> int:

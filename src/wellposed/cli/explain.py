@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import tyro
 
+from wellposed.cli.options import read_options
 from wellposed.engine.explain.budget import UNITS, Budget, Progress
 from wellposed.engine.explain.explaining import Explaining, Say
 from wellposed.engine.explain.job import Case
@@ -75,7 +76,7 @@ class Explain:
 
 def explain(arguments: list[str]) -> int:
     """Explain a run, or judge the stories; 1 if nothing was convicted, or a story went wrong."""
-    options = tyro.cli(Explain, prog="wellposed explain", args=arguments)
+    options = read_options(Explain, "wellposed explain", arguments)
     budget_s = seconds(options.budget)
     if options.workers < 0:
         raise RecipeError(f"--workers {options.workers}: wanted 0 or more processes.")

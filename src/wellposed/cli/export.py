@@ -9,6 +9,7 @@ import torch
 import tyro
 from torch import Tensor
 
+from wellposed.cli.options import read_options
 from wellposed.engine.storage.modelfile import load_model, save_model, without_paths
 from wellposed.errors import RunError
 from wellposed.systems.codec.loading import WEIGHTS as CODECS
@@ -43,7 +44,7 @@ class Export:
 
 def export(arguments: list[str]) -> int:
     """Write the files; the card keeps recipe, step, score and the digest of the data."""
-    options = tyro.cli(Export, prog="wellposed export", args=arguments)
+    options = read_options(Export, "wellposed export", arguments)
     wanted = [path for path in (options.output, options.onnx) if path is not None]
     if not wanted:
         print("wellposed export: name a file to write: -o FILE or --onnx FILE", file=sys.stderr)

@@ -8,7 +8,9 @@ from typing import Annotated
 import torch
 import tyro
 
+from wellposed.cli.options import read_options
 from wellposed.data.pcm import PcmFormat, pass_pcm
+from wellposed.engine.telling.figures import counted
 from wellposed.systems.extract.files import enrol_files, extract_file
 from wellposed.systems.extract.stream import ExtractStream
 from wellposed.systems.extract.use import Extractor
@@ -47,7 +49,7 @@ class Extract:
 
 def extract(arguments: list[str]) -> int:
     """Extract from one file or a stream; 2 for options that clash. Errors: the command line."""
-    options = tyro.cli(Extract, prog="wellposed extract", args=arguments)
+    options = read_options(Extract, "wellposed extract", arguments)
     clash = _clash(options)
     if clash:
         print(f"wellposed extract: {clash}", file=sys.stderr)
@@ -80,7 +82,10 @@ def _file(options: Extract, extractor: Extractor) -> int:
     info = extract_file(
         extractor, source, target, presence=options.presence, overwrite=options.overwrite
     )
-    print(f"{source} -> {target}: {info.seconds:.2f} s, {info.channels} channels, {info.rate} Hz")
+    print(
+        f"{source} -> {target}: {info.seconds:.2f} s, {counted(info.channels, 'channel')}, "
+        f"{info.rate} Hz"
+    )
     for number, each in enumerate(extractor.presence):
         where = f"channel {number}: " if info.channels > 1 else ""
         said = "present" if each.present else "absent"

@@ -4,8 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
-
+from wellposed.cli.options import read_options
 from wellposed.errors import RecipeError
 from wellposed.faults.injections import all_faults
 from wellposed.faults.suite import (
@@ -39,7 +38,7 @@ class Faults:
 
 def faults(arguments: list[str]) -> int:
     """Run the suite; 1 if a fault was not named right or a healthy run was accused."""
-    options = tyro.cli(Faults, prog="wellposed faults", args=arguments)
+    options = read_options(Faults, "wellposed faults", arguments)
     names = _names(options.only)
     if options.list:
         for name in names:

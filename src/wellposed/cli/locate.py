@@ -11,6 +11,7 @@ import numpy as np
 import tyro
 
 from wellposed.cli.locate_audio import is_audio, locate_audio
+from wellposed.cli.options import read_options
 from wellposed.engine.storage.atomic import replacing
 from wellposed.errors import CheckpointError, DataError
 from wellposed.systems.locate.arrays import Field, find_on_array
@@ -73,7 +74,7 @@ def locate(arguments: list[str]) -> int:
     """Locate the sources of a file; errors are told by the command line."""
     if is_audio(arguments):
         return locate_audio(arguments)
-    options = tyro.cli(Locate, prog="wellposed locate", args=arguments)
+    options = read_options(Locate, "wellposed locate", arguments)
     if str(options.measurements) == "example" and not options.measurements.exists():
         return _example(options)
     if options.output is not None and options.output.suffix not in WRITERS:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import tyro
 
+from wellposed.cli.options import read_options
 from wellposed.data.audio import SUFFIXES, read
 from wellposed.engine.storage.atomic import replacing
 from wellposed.errors import DataError
@@ -39,7 +40,7 @@ def is_audio(arguments: list[str]) -> bool:
 
 def locate_audio(arguments: list[str]) -> int:
     """Locate a voice; errors are told by the command line."""
-    options = tyro.cli(LocateAudio, prog="wellposed locate", args=arguments)
+    options = read_options(LocateAudio, "wellposed locate", arguments)
     if options.array is None:
         raise DataError(
             f"{options.recording}: where its microphones were is not in it: --array FILE.yaml "

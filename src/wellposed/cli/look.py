@@ -6,6 +6,7 @@ from typing import Annotated
 
 import tyro
 
+from wellposed.cli.options import read_options
 from wellposed.data.census import run_census
 from wellposed.engine.recipe import dump
 from wellposed.engine.storage.atomic import replacing
@@ -25,7 +26,7 @@ class Report:
 
 def report(arguments: list[str]) -> int:
     """Write the report page of a run."""
-    print(write_report(tyro.cli(Report, prog="wellposed report", args=arguments).run))
+    print(write_report(read_options(Report, "wellposed report", arguments).run))
     return 0
 
 
@@ -77,14 +78,24 @@ def make_rooms(options: RoomsMade) -> int:
     return 0
 
 
+DATA = """  check   look for faults in audio files: unreadable, clipped, silent, doubled
+  rooms   simulate rooms once and keep them in a file, for `scenes.rooms` of a recipe
+
+Each says more with --help."""
+
+
 def data(arguments: list[str]) -> int:
     """Check a folder of audio or a manifest (1 if something is wrong), or simulate rooms."""
     if arguments and arguments[0] == "check":
-        options = tyro.cli(Check, prog="wellposed data check", args=arguments[1:])
+        options = read_options(Check, "wellposed data check", arguments[1:])
         return run_census(options.path, json=options.json)
     if arguments and arguments[0] == "rooms":
-        return make_rooms(tyro.cli(RoomsMade, prog="wellposed data rooms", args=arguments[1:]))
-    raise RecipeError("usage: wellposed data check DIR [--json], or wellposed data rooms -o FILE")
+        return make_rooms(read_options(RoomsMade, "wellposed data rooms", arguments[1:]))
+    usage = "wellposed data check DIR [--json], or wellposed data rooms -o FILE"
+    if arguments and arguments[0] not in ("-h", "--help"):
+        raise RecipeError(f"unknown action {arguments[0]!r}; wanted {usage}")
+    print(f"usage: {usage}\n\n{DATA}")
+    return 0
 
 
 @dataclass
@@ -92,12 +103,12 @@ class Show:
     """Print a system's recipe with all defaults, and the sizes it comes in."""
 
     system: tyro.conf.Positional[str]
-    """Such as enhance."""
+    """codec, enhance, extract or locate."""
 
 
 def show(arguments: list[str]) -> int:
     """Print the default recipe as YAML, and the number of parameters of each size."""
-    kind = system_type(tyro.cli(Show, prog="wellposed show", args=arguments).system)
+    kind = system_type(read_options(Show, "wellposed show", arguments).system)
     recipe = kind.recipe_type()
     for name, model in kind.sizes.items():
         networks = kind(recipe.model_copy(update={"model": model})).build()
@@ -117,7 +128,7 @@ class Rule:
 
 def rule(arguments: list[str]) -> int:
     """Print the page of a finding's code."""
-    code = tyro.cli(Rule, prog="wellposed rule", args=arguments).code
+    code = read_options(Rule, "wellposed rule", arguments).code
     try:
         print(rule_page(code))
     except ValueError as error:

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import tyro
-from pydantic import ValidationError
 
+from wellposed.cli.options import read_flags, read_options, read_some_options
 from wellposed.engine.launch import system_name
-from wellposed.engine.recipe import Recipe, changed, explain_errors, load
+from wellposed.engine.recipe import Recipe, changed, load
 from wellposed.engine.system import System
 from wellposed.errors import RecipeError
 from wellposed.systems import system_type
@@ -19,7 +19,7 @@ class Wanted:
     """What every command that takes a recipe takes beside the recipe's own flags."""
 
     what: tyro.conf.Positional[str]
-    """A system (enhance), or a YAML recipe such as RUN/recipe.yaml."""
+    """A system (codec, enhance, extract or locate), or a YAML recipe such as RUN/recipe.yaml."""
     size: str | None = None
     """Preset of the model section: see `wellposed show SYSTEM`."""
     data: Path | None = None
@@ -42,8 +42,8 @@ def read_arguments(
     wants_help = {"-h", "--help"} & set(arguments)
     plain = [a for a in arguments if a not in ("-h", "--help")]
     if wants_help and (not plain or plain[0].startswith("-")):
-        tyro.cli(kind, prog=program, args=["--help"])
-    head, rest = tyro.cli(kind, prog=program, args=plain, return_unknown_args=True)
+        read_options(kind, program, ["--help"])
+    head, rest = read_some_options(kind, program, plain)
     rest = [*rest, *wants_help]
     is_file = Path(head.what).suffix in (".yaml", ".yml") or Path(head.what).is_file()
     file = Path(head.what) if is_file else None
@@ -51,7 +51,7 @@ def read_arguments(
     recipe: Recipe = load(system.recipe_type, file) if file else system.recipe_type()
     recipe = changed(recipe, _shortcuts(system, head), "command line")
     if rest:
-        recipe = _with_flags(recipe, rest, f"{program} {head.what}", flags)
+        recipe = read_flags(recipe, f"{program} {head.what}", flags, rest)
     return head, system, recipe
 
 
@@ -66,17 +66,3 @@ def _shortcuts(system: type[System[Any]], head: Wanted) -> dict[str, Any]:
     if head.steps is not None:
         changes["training.steps"] = head.steps
     return changes
-
-
-def _with_flags(recipe: Recipe, arguments: list[str], program: str, flags: str) -> Recipe:
-    try:
-        return tyro.cli(
-            type(recipe),
-            prog=program,
-            description=flags,
-            default=recipe,
-            args=arguments,
-            config=(tyro.conf.FlagConversionOff,),
-        )
-    except ValidationError as error:
-        raise RecipeError(explain_errors(type(recipe), error, "command line")) from None

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import tyro
 
+from wellposed.cli.options import read_options
 from wellposed.engine.launch import system_name
 from wellposed.engine.rehearsal.replay import replay as replay_step
 from wellposed.engine.storage.runfolder import RunFolder
@@ -23,7 +24,7 @@ class Replay:
 
 def replay(arguments: list[str]) -> int:
     """Replay a step; 1 if it was refused again."""
-    options = tyro.cli(Replay, prog="wellposed replay", args=arguments)
+    options = read_options(Replay, "wellposed replay", arguments)
     kind = system_type(system_name(RunFolder.open(options.run).recipe))
     result = replay_step(kind, options.run, options.step)
     print(f"step {result.step} replayed from {result.source}")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import tyro
 
+from wellposed.cli.options import read_options
 from wellposed.engine.storage.runfolder import RUNS
 from wellposed.errors import RunError
 from wellposed.report.serving.server import RunServer
@@ -27,7 +28,7 @@ class Serve:
 
 def serve(arguments: list[str]) -> int:
     """Serve until interrupted."""
-    options = tyro.cli(Serve, prog="wellposed serve", args=arguments)
+    options = read_options(Serve, "wellposed serve", arguments)
     with open_server(options) as server:
         print(f"serving {options.runs} at {server.address} until Ctrl-C", flush=True)
         try:

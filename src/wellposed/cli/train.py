@@ -1,5 +1,6 @@
 """`wellposed train` and `wellposed resume`."""
 
+import sys
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Annotated, Any
 import torch
 import tyro
 
+from wellposed.cli.options import read_options
 from wellposed.cli.recipes import Wanted, read_arguments
 from wellposed.engine.distributed import leads
 from wellposed.engine.launch import resume as resume_run
@@ -23,14 +25,17 @@ FLAGS = """Flags of the recipe. Beside them: --run DIR, --size NAME (`wellposed 
 
 @dataclass
 class Train(Wanted):
-    """What `wellposed train` takes beside the recipe's own flags."""
+    """Train a system by its recipe: defaults, then a YAML file, then flags; later ones win.
+
+    `wellposed train SYSTEM --help` lists the flags of the recipe, with what each value means.
+    """
 
     run: Path | None = None
     """Folder of the run; without it runs/SYSTEM-DATE-TIME."""
     until: int | None = None
     """Stop after this step, as if interrupted; `wellposed resume` goes on."""
     audit: bool = True
-    """Ask first whether the problem is well posed; less than a minute."""
+    """Ask first whether the problem is well posed: about a minute, more where it is in doubt."""
     audit_anyway: bool = False
     """Go on where the audit has a FAIL."""
     log_to: tuple[str, ...] = ()
@@ -50,6 +55,7 @@ def ask(system: System[Any], device: torch.device, *, anyway: bool) -> str:
     # Imported here: a run that is not audited does not wait for it.
     from wellposed.cli.audit_run import before_run, refuse
 
+    print("asking first whether the problem is well posed (--no-audit does not)", file=sys.stderr)
     pages = before_run(system, device)
     if pages is None:
         return ""
@@ -79,7 +85,7 @@ class Resume:
 
 def resume(arguments: list[str]) -> int:
     """Go on with a stopped run."""
-    options = tyro.cli(Resume, prog="wellposed resume", args=arguments)
+    options = read_options(Resume, "wellposed resume", arguments)
     changes: dict[str, Any] = dict(options.set)
     if options.steps is not None:
         changes["training.steps"] = options.steps

@@ -2,14 +2,13 @@
 
 import re
 import time
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import tyro
-
-from wellposed.cli.recipes import Wanted, read_arguments
+from wellposed.cli.options import read_some_options
+from wellposed.cli.recipes import read_arguments
+from wellposed.cli.tune import FLAGS, Tune
 from wellposed.engine.distributed import own_device
 from wellposed.engine.launch import prepared, system_name
 from wellposed.engine.system import System
@@ -30,41 +29,8 @@ from wellposed.engine.tuning.worker import Task
 from wellposed.errors import RecipeError
 from wellposed.systems import system_type
 
-FLAGS = """Flags of the recipe, the same for all trials. Beside them: --space KEY=RANGE...,
---dir DIR, --trials N, --workers N, --until TIME, --steps N and more; see `wellposed tune --help`.
-"""
 _SPAN = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})")
-
-
-@dataclass
-class Tune(Wanted):
-    """Search a space of recipes. WHAT is a system, a recipe, or the folder of a search to go on."""
-
-    space: tuple[str, ...] = ()
-    """KEY=LOW..HIGH [log | step S], KEY=A,B,C, or YAML files of `KEY: RANGE` lines."""
-    dir: Path | None = None
-    """Folder of the search; without it tunes/SYSTEM-DATE-TIME. The same again goes on."""
-    trials: int = 20
-    """Trials of the whole search, those of earlier calls included."""
-    workers: int = 1
-    """Processes that work at trials."""
-    until: str | None = None
-    """Stop by then, with all saved: 90s, 30m, 2h30m, or a time of day, 20:25."""
-    prune: Literal["median", "hyperband", "none"] = "median"
-    """Who ends trials early: those worse than the median of others by then, or by rungs."""
-    tries: int = 3
-    """How often a trial is begun whose workers die."""
-    lease: float = 120.0
-    """Seconds without a word after which a worker on another machine counts as dead."""
-    storage: str | None = None
-    """URL of a database, for machines without a common folder; without it a journal in DIR."""
-    devices: tuple[str, ...] = ()
-    """Devices that workers share out, such as cuda:0 cuda:1."""
-    audit: bool = True
-    """Ask first whether the problem is well posed; less than a minute, once for a search."""
-    audit_anyway: bool = False
-    """Go on where the audit has a FAIL."""
 
 
 def tune(arguments: list[str]) -> int:
@@ -124,9 +90,7 @@ def _new(arguments: list[str]) -> tuple[Tune, System[Any], tuple[Axis, ...], Pat
 def _known(arguments: list[str], path: Path) -> tuple[Tune, System[Any], tuple[Axis, ...], Path]:
     if any(each in ("-h", "--help") or each.startswith("--dir") for each in arguments):
         return _new(arguments)
-    options, unknown = tyro.cli(
-        Tune, prog="wellposed tune", args=arguments, return_unknown_args=True
-    )
+    options, unknown = read_some_options(Tune, "wellposed tune", arguments)
     if unknown or options.space or options.steps or options.size or options.data:
         raise RecipeError(
             f"{path}: holds a search, whose space and recipe stay as they are (found "

@@ -83,6 +83,12 @@ def _pairs(
     if output is not None and output.exists() and not (to_file or output.is_dir()):
         known = " ".join(sorted(naming.writes))
         raise DataError(f"{output}: no folder, and not a file of a known suffix ({known})")
+    if single and output is not None and output.suffix and not (to_file or output.is_dir()):
+        known = " ".join(sorted(naming.writes))
+        raise DataError(
+            f"{output}: no format is known by this suffix ({known}); for a folder of this name, "
+            "make it first"
+        )
     pairs = []
     for given in inputs:
         if not given.exists():

@@ -123,7 +123,7 @@ def metric(name: str) -> Metric:
     """Look one up; RecipeError with the nearest known name when there is none."""
     if name in METRICS:
         return METRICS[name]
-    near = get_close_matches(name, METRICS, n=1)
+    near = get_close_matches(name, METRICS, n=1, cutoff=0.5)
     hint = f", did you mean '{near[0]}'?" if near else "."
     raise RecipeError(f"metrics: unknown metric '{name}'{hint} Known: {', '.join(METRICS)}")
 

@@ -44,6 +44,8 @@ def _delimiter(text: str, path: Path) -> str:
     """The character that splits most of the first lines into one number of fields, two or more."""
     lines = [line for line in text.splitlines() if line.strip() and not _comment(line)]
     lines = lines[:_LINES_TO_LOOK_AT]
+    if not lines:
+        raise DataError(f"{path}: there is no line in it; give the log of a run that has begun")
     best, fields = "", (0.0, 0)
     for delimiter in ("\t", ";", ",", "|", " "):
         counts = Counter(

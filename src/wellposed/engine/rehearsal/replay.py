@@ -12,6 +12,7 @@ from wellposed.engine.journal import Journal
 from wellposed.engine.recipe import load
 from wellposed.engine.run import Run
 from wellposed.engine.storage import checkpoint
+from wellposed.engine.storage.history import read_history
 from wellposed.engine.storage.runfolder import RunFolder
 from wellposed.engine.system import Batch, System
 from wellposed.errors import RunError
@@ -39,6 +40,8 @@ def replay(kind: type[System[Any]], path: Path, step: int) -> Replayed:
     folder = RunFolder.open(path)
     system = kind(load(kind.recipe_type, folder.recipe))
     alarm = _alarm(folder, step)
+    if alarm is None:
+        _require_done(folder, step, system.recipe.training.log_every)
     # Draws depend on the rank: those of the one that had the bad batch.
     rank = int(alarm.finding.evidence.get("rank", 0)) if alarm and alarm.finding else 0
     world = World(rank, 1, torch.device("cpu"))
@@ -56,6 +59,18 @@ def replay(kind: type[System[Any]], path: Path, step: int) -> Replayed:
     values = run.stepper.step(run.batches.system_at(step), batch or run.batches.batch(step), step)
     numbers = {name: float(value) for name, value in (values or {}).items()}
     return Replayed(step, source, numbers, run.moving.guard.findings)
+
+
+def _require_done(folder: RunFolder, step: int, log_every: int) -> None:
+    """Raise RunError for a step that the run cannot have taken: rows come every so many steps."""
+    rows = read_history(folder.history) if folder.history.exists() else []
+    saved = checkpoint.steps_of(folder.checkpoints)
+    done = max([0, *saved, *(row.get("step", 0) for row in rows)])
+    if not 0 <= step <= done + log_every:
+        raise RunError(
+            f"{folder.path}: step {step} cannot be replayed: the run has come to step {done}. "
+            "Wanted a step from 0 to that one."
+        )
 
 
 def _alarm(folder: RunFolder, step: int) -> Alarm | None:

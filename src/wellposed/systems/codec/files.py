@@ -74,7 +74,10 @@ def each_file(
             sound = False
     if not sound:
         return 1
-    return 0 if made.jobs else 2
+    if not made.jobs:
+        tell("nothing to do: name files or folders, or see --help")
+        return 2
+    return 0
 
 
 def tell(line: str) -> None:

@@ -44,7 +44,9 @@ def contenders(names: Sequence[str]) -> list[Contender]:
     Raises CheckpointError as loading does; RecipeError: fewer than two, or different rates.
     """
     if len(names) < 2:
-        raise RecipeError(f"compare: {len(names)} model given; wanted at least two")
+        raise RecipeError(
+            f"wanted two models or more, found {len(names)}: wellposed compare RUN RUN"
+        )
     made = []
     for name in names:
         path = WEIGHTS.find(name)

@@ -106,8 +106,10 @@ def enhance_paths(
     for problem in made.refused:
         _say(errors, f"error: {problem}")
     if not made.jobs:
-        _say(errors, "nothing to do")
-        return 1 if made.refused else 2
+        if made.refused:
+            return 1
+        _say(errors, "nothing to do: name audio files or folders, or see --help")
+        return 2
     enhancer = Enhancer.load(model, device)
     enhancer.notice = lambda text: _say(errors, f"note: {text}")
     finished: list[Done] = []

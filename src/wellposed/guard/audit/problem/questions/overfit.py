@@ -4,6 +4,9 @@ Signal: training on a few items again and again, with the planned optimizer at i
 loss is not asked: every bad loss falls. Threshold R (reference points with meaning): on every one
 of the items the selecting yardstick, or the one stated for this, must become better than at the
 start and than every trivial output. A loss that falls while it does not is named.
+
+The yardstick goes to and fro before it rises. So a quick question ends early where it is better
+than at the start, and else goes on to the end: what it condemns has had all the steps.
 """
 
 from collections.abc import Mapping
@@ -25,7 +28,9 @@ CODES = ("WP123", "WP407")
 QUICK = True
 ITEMS = 2
 STEPS, QUICKLY = 400, 40
-"""Most steps that are taken. Quickly, only what the loss does to the yardstick can be judged."""
+"""Most steps that are taken; and those after which a quick question ends, if the yardstick has
+risen. After 40 steps of enhance (tiny, recordings, seeds 0 to 3) the mean over both items was below
+that of the start with two seeds of four, after 100 steps with none."""
 LOOK = 20
 """Steps between looks at the yardstick: it ends at success."""
 
@@ -62,7 +67,6 @@ def ask(rehearsal: Rehearsal) -> Part:
     told = f"{select} went from {start:.3g} to {end:.3g} in {steps} steps on {ITEMS} items"
     numbers = {"overfit_steps": steps, "overfit_from": start, "overfit_to": end}
     answers = list(_worse(rehearsal, course, select))
-    gained = gains(better, course.end[select], course.start[select])
     if course.reached:
         best = _best(better, course.rivals)
         above = f", above {best} at {mean(course.rivals[best]):.3g}" if best else ""
@@ -70,10 +74,10 @@ def ask(rehearsal: Rehearsal) -> Part:
     elif not course.fell():
         why = f"the loss of {ITEMS} items does not fall in {steps} steps: {first:.3g} to {last:.3g}"
         answers.append(_finding("WP123", Severity.FAIL, why, course, select))
-    elif not gained or fmean(gained) <= 0:
+    elif not _rises(better, course.end[select], course.start[select]):
         why = f"the loss falls from {first:.3g} to {last:.3g}, but {told}"
         answers.append(_finding("WP407", Severity.FAIL, why, course, select))
-    elif rehearsal.quick:
+    elif steps < STEPS:
         answers.append(Answer(QUESTION, f"{told}; whether it gets there is no quick question"))
     else:
         best = _best(better, course.rivals) or "the start"
@@ -105,12 +109,14 @@ def _train(rehearsal: Rehearsal, select: str, batch: Batch) -> Course:
     start = _scores(rehearsal, networks, batch, list(problem.yardsticks))
     course = Course(start, start, rivals, [])
     better = problem.yardsticks[select][1]
-    most = QUICKLY if rehearsal.quick else STEPS
     for count, terms in enumerate(rehearsal.training(networks, lambda step: batch)):
+        enough = count == STEPS
         if count and count % LOOK == 0:
             now = _scores(rehearsal, networks, batch, [select])[select]
             course.reached = _above(better, now, [start[select], *rivals.values()])
-        if course.reached or count == most:
+            well = course.fell() and _rises(better, now, start[select])
+            enough |= course.reached or (rehearsal.quick and well and count >= QUICKLY)
+        if enough:
             break
         course.losses.append(float(torch.stack(list(terms.values())).sum()))
     course.end = _scores(rehearsal, networks, batch, list(problem.yardsticks))
@@ -129,6 +135,12 @@ def _above(better: str, now: list[float | None], others: list[list[float | None]
     if any(each is None for each in now):
         return False
     return all(gain > 0 for other in others for gain in gains(better, now, other))
+
+
+def _rises(better: str, now: list[float | None], then: list[float | None]) -> bool:
+    """Whether the items have become better on the mean."""
+    gained = gains(better, now, then)
+    return bool(gained) and fmean(gained) > 0
 
 
 def _best(better: str, rivals: Scores) -> str:

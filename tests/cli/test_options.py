@@ -1,0 +1,110 @@
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from wellposed.cli import main
+from wellposed.cli.options import read_flags, read_options
+from wellposed.data.targets import plan
+from wellposed.errors import DataError, RecipeError
+from wellposed.systems import SYSTEMS, recipe_type
+
+
+@dataclass
+class Asked:
+    """Ask."""
+
+    folder: Path | None = None
+    """Where."""
+    steps: int | None = None
+    """How many."""
+    json: bool = False
+    """As JSON."""
+    audit: bool = True
+    """Ask first."""
+
+
+def test_an_option_that_may_be_left_out_is_told_by_what_it_takes(capsys):
+    with pytest.raises(SystemExit):
+        read_options(Asked, "asked", ["--help"])
+    told = capsys.readouterr().out
+    assert "--folder PATH" in told
+    assert "--steps INT" in told
+    assert "--no-audit" in told
+    assert "--no-json" not in told
+
+
+def test_an_option_that_may_be_left_out_is_read_as_what_it_takes():
+    asked = read_options(Asked, "asked", ["--folder", "runs/a", "--steps", "3", "--no-audit"])
+    assert asked == Asked(Path("runs/a"), 3, audit=False)
+    assert read_options(Asked, "asked", ["--steps", "None"]) == Asked()
+
+
+def test_what_is_no_number_is_a_usage_error_that_names_the_option(capsys):
+    with pytest.raises(SystemExit) as ended:
+        read_options(Asked, "asked", ["--steps", "many"])
+    assert ended.value.code == 2
+    assert "--steps" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_flags_of_a_recipe_change_what_they_name_and_nothing_else(system):
+    recipe = recipe_type(system)()
+    assert read_flags(recipe, "train", "", []) == recipe
+    flags = ["--training.steps", "7", "--data.path", "corpus", "--optimizer.betas", "0.8", "0.9"]
+    told = read_flags(recipe, "train", "", flags)
+    assert (told.training.steps, told.data.path) == (7, Path("corpus"))
+    assert told.optimizer.betas == (0.8, 0.9)
+    assert told.model_copy(
+        update={"training": recipe.training, "data": recipe.data, "optimizer": recipe.optimizer}
+    ) == recipe  # fmt: skip
+
+
+def test_a_value_that_a_recipe_does_not_allow_is_named_with_its_key():
+    recipe = recipe_type("enhance")()
+    with pytest.raises(RecipeError, match=r"training\.steps = -3: Input should be greater"):
+        read_flags(recipe, "train", "", ["--training.steps", "-3"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "told"),
+    [
+        (["compare", "bsrnn-small"], 1, "wanted two models or more, found 1"),
+        (["evaluate", "bsrnn-smal"], 1, "codec-1m, bsrnn-small, mbs-causal, speaker-1m, surface"),
+        (["evaluate", "noisy", "--metrics", "pesk"], 1, "did you mean 'pesq_wb'"),
+        (["data", "chek"], 1, "unknown action 'chek'"),
+        (["enhance"], 2, "name audio files or folders"),
+        (["codec", "info"], 1, "name .wpc files"),
+    ],
+)
+def test_a_mistake_at_the_command_line_is_told_with_what_was_wanted(
+    arguments, status, told, capsys, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "1000")
+    assert main(arguments) == status
+    assert told in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_needs_no_optional_package(monkeypatch, capsys):
+    monkeypatch.setattr("wellposed.engine.tuning.optional.find_spec", lambda name: None)
+    with pytest.raises(SystemExit) as ended:
+        main(["tune", "--help"])
+    assert ended.value.code == 0
+    assert "--space" in capsys.readouterr().out
+
+
+def test_data_says_what_it_can_do(capsys):
+    assert main(["data", "--help"]) == 0
+    assert "rooms" in capsys.readouterr().out
+
+
+def test_a_suffix_that_no_format_has_does_not_become_a_folder(tmp_path):
+    source = tmp_path / "a.wav"
+    source.touch()
+    with pytest.raises(DataError, match="no format is known by this suffix"):
+        plan([source], tmp_path / "b.txt", overwrite=False)
+    (tmp_path / "v1.0").mkdir()
+    ((_, target),) = plan([source], tmp_path / "v1.0", overwrite=False).jobs
+    assert target == tmp_path / "v1.0" / "a.wav"
