@@ -94,7 +94,7 @@ def test_what_cannot_be_compared_is_said(tmp_path: Path, capsys):
     assert main(["compare", first, fast]) == 1
     assert "is for 24000 Hz" in capsys.readouterr().err
     assert main(["compare", first]) == 1
-    assert "wanted at least two" in capsys.readouterr().err
+    assert "wanted at least two models, found 1" in capsys.readouterr().err
     assert main(["compare", first, first, "--scenes", "0"]) == 1
     assert "at least one of --scenes" in capsys.readouterr().err
     assert main(["compare", first, first, "--pairs", ".", "--data", "."]) == 1

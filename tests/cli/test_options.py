@@ -1,3 +1,5 @@
+"""Options as people give them, right and wrong."""
+
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,7 +71,7 @@ def test_a_value_that_a_recipe_does_not_allow_is_named_with_its_key():
 @pytest.mark.parametrize(
     ("arguments", "status", "told"),
     [
-        (["compare", "bsrnn-small"], 1, "wanted two models or more, found 1"),
+        (["compare", "bsrnn-small"], 1, "wanted at least two models, found 1"),
         (["evaluate", "bsrnn-smal"], 1, "codec-1m, bsrnn-small, mbs-causal, speaker-1m, surface"),
         (["evaluate", "noisy", "--metrics", "pesk"], 1, "did you mean 'pesq_wb'"),
         (["data", "chek"], 1, "unknown action 'chek'"),

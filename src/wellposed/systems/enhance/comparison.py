@@ -45,7 +45,7 @@ def contenders(names: Sequence[str]) -> list[Contender]:
     """
     if len(names) < 2:
         raise RecipeError(
-            f"wanted two models or more, found {len(names)}: wellposed compare RUN RUN"
+            f"wanted at least two models, found {len(names)}: wellposed compare RUN RUN"
         )
     made = []
     for name in names:
