@@ -32,9 +32,10 @@ DAC = "DAC, random weights"
 
 def macs_per_second(codec: Codec) -> dict[str, int]:
     """Multiply-accumulates per second of audio of the encoder, the books and the decoder."""
+    # Paths of the search (`nn/quantizers/search.py`) begin as one.
     books = sum(
-        weight.numel()
-        for stage in codec.quantizer.stages
+        weight.numel() * (codec.quantizer.paths if number else 1)
+        for number, stage in enumerate(codec.quantizer.stages)
         for weight in stage.state_dict().values()
         if weight.ndim > 1
     )

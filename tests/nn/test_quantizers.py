@@ -8,6 +8,8 @@ from wellposed.nn.causal import Whole
 from wellposed.nn.exact import Stream
 from wellposed.nn.quantizers import EmaStage, FactorisedStage, ResidualQuantizer, ScalarStage, Stage
 from wellposed.nn.quantizers.kmeans import kmeans, main_directions
+from wellposed.nn.quantizers.search import search
+from wellposed.nn.quantizers.stage import highest
 
 WIDTH, SIZE, STAGES = 12, 32, 4
 KINDS = ("factorised", "ema", "scalar")
@@ -87,7 +89,8 @@ def test_every_stage_looks_up_residuals_of_unit_level():
         projected = stage.project(residual, Whole())
         # To what falls outside of its directions: less than 1 by that.
         assert float(projected.square().mean().sqrt().detach()) == pytest.approx(1.0, abs=1e-3)
-        residual = residual - stage(projected, Whole()).value.detach()
+        codes = stage.nearest(projected, 1, Whole())[:, 0]
+        residual = residual - stage(projected, codes, Whole()).value.detach()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -267,3 +270,49 @@ def test_main_directions_are_those_of_the_singular_value_decomposition():
     wanted = torch.linalg.svd(rows, full_matrices=False).Vh[:3]
     found = main_directions(rows, 3)
     assert torch.allclose((wanted * found).sum(1).abs(), torch.ones(3), atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["factorised", "ema"])
+def test_more_paths_leave_less(kind: str):
+    made, z = quantizer(kind), latents()
+    left = []
+    for paths in (1, 2, 8):
+        made.paths = paths
+        left.append(error(made, z))
+    assert left == sorted(left, reverse=True)
+    assert left[-1] < left[0]
+
+
+def test_all_paths_together_find_the_best_sum_there_is():
+    # Two stages of 5 codes besides zero: 25 sums, all of which 25 paths with 5 branches see.
+    torch.manual_seed(0)
+    stages = [EmaStage(3, 6), EmaStage(3, 6)]
+    z = torch.randn(1, 3, 50, generator=keyed(2))
+    books = [stage.book[1:] for stage in stages]
+    sums = (books[0][:, None] + books[1][None]).flatten(0, 1)
+    wanted = torch.cdist(z[0].T, sums).amin(1)
+    codes = search(stages, z, Whole(), paths=25, branches=5)
+    value = sum(stage.value(codes[:, n], Whole()) for n, stage in enumerate(stages))
+    assert isinstance(value, Tensor)
+    assert torch.allclose((z - value)[0].norm(dim=0), wanted, atol=1e-5)
+
+
+def test_codes_of_several_paths_do_not_depend_on_the_cut_nor_on_the_batch():
+    made, z = quantizer("ema"), latents()
+    made.paths = 8
+    audible = torch.ones(len(z), z.shape[-1], dtype=torch.bool)
+    tape = Stream()
+    whole = made.encode(tape.settle(z), audible, tape)
+    for number in range(len(z)):
+        pieces = [
+            made.encode(
+                tape.settle(z[number : number + 1, :, at : at + 7]), audible[:1, at : at + 7], tape
+            )
+            for at in range(0, z.shape[-1], 7)
+        ]
+        assert torch.equal(torch.cat(pieces, -1)[0], whole[number])
+
+
+def test_of_equal_scores_the_first_comes_first():
+    scores = torch.tensor([3.0, 1.0, 3.0, 2.0, 3.0])[None, :, None]
+    assert highest(scores, 4)[0, :, 0].tolist() == [0, 2, 4, 3]

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from wellposed.nn.causal import Kernel, Tape
 from wellposed.nn.quantizers.kmeans import kmeans
-from wellposed.nn.quantizers.stage import MEMORY, Stage, Staged, drawn, rows_of
+from wellposed.nn.quantizers.stage import MEMORY, Stage, Staged, drawn, highest, rows_of
 
 
 class EmaStage(Stage):
@@ -37,11 +37,14 @@ class EmaStage(Stage):
         """Return the residual as it is."""
         return residual
 
-    def forward(self, projected: Tensor, tape: Tape) -> Staged:
-        """Look up the nearest code."""
-        codes = tape.convolve(self, projected.detach()).argmax(1) + 1
+    def nearest(self, projected: Tensor, number: int, tape: Tape) -> Tensor:
+        """Look up the nearest codes."""
+        return highest(tape.convolve(self, projected.detach()), min(number, self.size - 1)) + 1
+
+    def forward(self, projected: Tensor, codes: Tensor, tape: Tape) -> Staged:
+        """Take codes of the book."""
         chosen = self.value(codes, tape)
-        return Staged(codes, chosen, chosen)
+        return Staged(chosen, chosen)
 
     def value(self, codes: Tensor, tape: Tape) -> Tensor:
         """Return the codes' vectors."""

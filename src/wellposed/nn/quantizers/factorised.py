@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from wellposed.nn.causal import CausalConv, Kernel, Tape
 from wellposed.nn.quantizers.kmeans import kmeans, main_directions
-from wellposed.nn.quantizers.stage import Stage, Staged, drawn, rows_of
+from wellposed.nn.quantizers.stage import Stage, Staged, drawn, highest, rows_of
 
 
 class FactorisedStage(Stage):
@@ -40,12 +40,15 @@ class FactorisedStage(Stage):
         """Project to the dimensions of the book."""
         return self.inward(residual, tape)
 
-    def forward(self, projected: Tensor, tape: Tape) -> Staged:
-        """Look up the nearest direction."""
-        codes = tape.convolve(self, projected.detach()).argmax(1) + 1
+    def nearest(self, projected: Tensor, number: int, tape: Tape) -> Tensor:
+        """Look up the nearest codes, or directions."""
+        return highest(tape.convolve(self, projected.detach()), min(number, self.size - 1)) + 1
+
+    def forward(self, projected: Tensor, codes: Tensor, tape: Tape) -> Staged:
+        """Take codes of the book."""
         chosen = self._rows(codes, tape)
         passed = chosen.detach() + (projected - projected.detach())
-        return Staged(codes, chosen, self.outward(passed, tape))
+        return Staged(chosen, self.outward(passed, tape))
 
     def value(self, codes: Tensor, tape: Tape) -> Tensor:
         """Project the codes back."""

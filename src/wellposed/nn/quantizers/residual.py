@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from wellposed.nn.causal import Tape, Whole
+from wellposed.nn.quantizers.search import BRANCHES, search
 from wellposed.nn.quantizers.stage import Stage
 
 
@@ -33,9 +34,10 @@ class ResidualQuantizer(nn.Module):
     started: Tensor
     """Whether the books were fitted to latents."""
 
-    def __init__(self, stages: Sequence[Stage]) -> None:
-        """Take stages in their order."""
+    def __init__(self, stages: Sequence[Stage], paths: int = 1) -> None:
+        """Take stages in their order; `paths` sums of codes are tried at once (`search`)."""
         super().__init__()
+        self.paths, self.branches = paths, BRANCHES
         self.stages = nn.ModuleList(stages)
         self.register_buffer("started", torch.tensor(False))
 
@@ -62,17 +64,19 @@ class ResidualQuantizer(nn.Module):
         stages, heard = self._stages(), audible[:, None]
         latent = latent * heard
         tape, summed = Whole(), torch.zeros_like(latent)
+        found = search(stages, latent.detach(), tape, self.paths, self.branches)
         codes: list[Tensor] = []
         commitment = codebook = latent.new_zeros(len(latent))
         for number, stage in enumerate(stages):
             residual = latent - summed.detach()
             projected = stage.project(residual.detach(), tape)
-            made = stage(projected, tape)
+            mine = found[:, number]
+            made = stage(projected, mine, tape)
             used = (number < counts)[:, None] & torch.ones_like(audible)
             counted = used & audible
             if self.training and generator is not None and torch.is_grad_enabled():
-                stage.learn(projected, made.codes, counted, generator)
-            codes.append(torch.where(used, made.codes * audible, -1))
+                stage.learn(projected, mine, counted, generator)
+            codes.append(torch.where(used, mine * audible, -1))
             if stage.pulls:
                 asked = stage.project(residual, tape)
                 commitment = commitment + _distance(asked, made.chosen.detach(), counted)
@@ -85,12 +89,7 @@ class ResidualQuantizer(nn.Module):
 
     def encode(self, latent: Tensor, audible: Tensor, tape: Tape) -> Tensor:
         """Codes `(batch, stages, frames)` of settled latents, zero where nothing is audible."""
-        residual, codes = latent, []
-        for stage in self._stages():
-            made = stage(stage.project(residual, tape), tape)
-            residual = tape.settle(residual - made.value)
-            codes.append(made.codes * audible)
-        return torch.stack(codes, 1)
+        return search(self._stages(), latent, tape, self.paths, self.branches) * audible[:, None]
 
     def decode(self, codes: Tensor, tape: Tape) -> Tensor:
         """Latents `(batch, width, frames)` of the codes of the first stages; -1: left out.

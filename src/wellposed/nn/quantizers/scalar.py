@@ -34,25 +34,30 @@ class ScalarStage(Stage):
         """Project to the dimensions of the grid and bend into its range."""
         return torch.tanh(self.inward(residual, tape))
 
-    def forward(self, projected: Tensor, tape: Tape) -> Staged:
-        """Round every dimension."""
+    def nearest(self, projected: Tensor, number: int, tape: Tape) -> Tensor:
+        """Round every dimension: one code, whatever `number`."""
         half = self._half(projected)
         steps = (projected.detach() * half).round()
-        chosen = tape.settle(steps / half)
-        passed = chosen + (projected - projected.detach())
-        number = ((steps + half).long() * self.place[:, None]).sum(1)
+        found = ((steps + half).long() * self.place[:, None]).sum(1, keepdim=True)
         # The number of the middle of all is the code 0.
-        codes = (number - self.size // 2) % self.size
-        return Staged(codes, chosen, self.outward(passed, tape))
+        return (found - self.size // 2) % self.size
+
+    def forward(self, projected: Tensor, codes: Tensor, tape: Tape) -> Staged:
+        """Take values of the grid."""
+        chosen = self._values(codes, projected, tape)
+        passed = chosen + (projected - projected.detach())
+        return Staged(chosen, self.outward(passed, tape))
 
     def value(self, codes: Tensor, tape: Tape) -> Tensor:
         """Project the grid's values back."""
+        return self.outward(self._values(codes, self.outward.direction, tape), tape)
+
+    def _values(self, codes: Tensor, like: Tensor, tape: Tape) -> Tensor:
+        """Values on the grid `(batch, dims, frames)` in the precision of another tensor."""
         number = (codes + self.size // 2) % self.size
         levels = torch.tensor(self.levels, device=codes.device)[:, None]
         steps = number[:, None] // self.place[:, None] % levels
-        half = self._half(self.outward.direction)
-        values = tape.settle((steps - levels // 2) / half)
-        return self.outward(values, tape)
+        return tape.settle((steps - levels // 2) / self._half(like))
 
     def _half(self, like: Tensor) -> Tensor:
         levels = torch.tensor(self.levels, dtype=like.dtype, device=like.device)

@@ -18,10 +18,9 @@ batch of 19,200 and 1024 codes, a tenth of the even 19."""
 class Staged(NamedTuple):
     """What a stage makes of projected residuals `(batch, dims, frames)`."""
 
-    codes: Tensor
-    """int64 `(batch, frames)`"""
     chosen: Tensor
-    """What was found, `(batch, dims, frames)`, with a gradient to the book if that is learned."""
+    """What the codes are in the book, `(batch, dims, frames)`, with a gradient to the book if that
+    is learned."""
     value: Tensor
     """What it stands for, `(batch, width, frames)`; towards what was looked up the gradient passes
     as through nothing."""
@@ -51,8 +50,15 @@ class Stage(nn.Module, ABC):
         """Map `(batch, width, frames)` to what is looked up, `(batch, dims, frames)`."""
 
     @abstractmethod
-    def forward(self, projected: Tensor, tape: Tape) -> Staged:
-        """Look up `(batch, dims, frames)`."""
+    def nearest(self, projected: Tensor, number: int, tape: Tape) -> Tensor:
+        """Codes `(batch, number, frames)` for `(batch, dims, frames)`, the nearest first.
+
+        Fewer where a stage knows no second choice.
+        """
+
+    @abstractmethod
+    def forward(self, projected: Tensor, codes: Tensor, tape: Tape) -> Staged:
+        """Take `codes` `(batch, frames)` for `(batch, dims, frames)`."""
 
     @abstractmethod
     def value(self, codes: Tensor, tape: Tape) -> Tensor:
@@ -92,6 +98,18 @@ class Stage(nn.Module, ABC):
         # Codes that were revived are given a share that nobody has lost.
         share = self.share / self.share.sum()
         return -torch.special.xlogy(share, share).sum() / torch.log(torch.tensor(2.0))
+
+
+def highest(scores: Tensor, number: int) -> Tensor:
+    """Indices `(batch, number, frames)` of the highest of `(batch, codes, frames)`, in order.
+
+    Of equal scores the first one comes first, which `torch.topk` does not promise.
+    """
+    found = [scores.argmax(1, keepdim=True)]
+    for _ in range(number - 1):
+        scores = scores.scatter(1, found[-1], -torch.inf)
+        found.append(scores.argmax(1, keepdim=True))
+    return torch.cat(found, 1)
 
 
 def rows_of(x: Tensor, counted: Tensor) -> Tensor:

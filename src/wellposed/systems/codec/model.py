@@ -75,7 +75,9 @@ class Codec(nn.Module):
             edges = band_edges(waveform, self.hop, recipe.bands, FRAMES_PER_SECOND / 2)
         sides = recipe.dilations, waveform, tuple(edges)
         self.encoder = Encoder(Levels(recipe.encoder_channels, strides, *sides))
-        self.quantizer = ResidualQuantizer([_stage(recipe) for _ in range(recipe.stages)])
+        self.quantizer = ResidualQuantizer(
+            [_stage(recipe) for _ in range(recipe.stages)], recipe.paths
+        )
         self.decoder = Decoder(Levels(recipe.decoder_channels, strides, *sides))
 
     @property

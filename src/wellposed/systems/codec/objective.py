@@ -10,6 +10,7 @@ from wellposed.dsp.levels import POWER_FLOOR
 from wellposed.dsp.stft import Stft
 from wellposed.losses.compressed import compressed_complex, compressed_magnitude
 from wellposed.losses.level import level_distance
+from wellposed.losses.loudness import loudness_distance
 from wellposed.losses.mel import mel_distance
 from wellposed.losses.waveform import waveform_l1
 from wellposed.nn.critics import Said
@@ -20,7 +21,7 @@ from wellposed.systems.codec.recipe import CodecRecipe
 RECONSTRUCTION = ("mel", "waveform")
 SPECTRAL = {"complex": compressed_complex, "magnitude": compressed_magnitude}
 """Terms on compressed spectra."""
-MORE = ("level", *SPECTRAL)
+MORE = ("level", *SPECTRAL, "loudness")
 """Terms that exist only where the recipe weighs them."""
 WINDOWS_MS = (16.0, 32.0, 64.0)
 """Windows of those spectra, hop a quarter; several, so that no artefact hides."""
@@ -56,6 +57,9 @@ def coder_terms(
             "commitment": made.commitment,
             "codebook": made.codebook,
         }
+        if recipe.loss.loudness:
+            scaled = made.wave / level, wave / level
+            terms["loudness"] = loudness_distance(*scaled, recipe.scenes.rate)
         terms |= _spectral(made.wave / level, wave / level, recipe)
         if said is not None:
             fake, real = said

@@ -41,6 +41,9 @@ class Model(Section):
     """By direction in few dimensions; by running means in all; on a grid (finite scalar)."""
     stages: Annotated[int, Field(ge=1, le=64)] = 12
     """Stages: 50 codes a second each. 12 of 10 bit are 6 kbit/s, 6 are 3 kbit/s."""
+    paths: Annotated[int, Field(ge=1, le=64)] = 8
+    """Sums of codes that the search for the codes of a frame keeps (`nn/quantizers/search.py`); 1:
+    the nearest code of every stage."""
     size: Annotated[int, Field(ge=2, le=65536)] = 1024
     """Codes of a stage (factorised, ema): 10 bit, as all published codecs of this kind."""
     code_dims: Annotated[int, Field(ge=1)] = 8
@@ -116,6 +119,9 @@ class Loss(Section):
     """Compressed complex spectra of the scene at unit level; 0: not computed."""
     magnitude: Weight = 0.0
     """Compressed magnitudes of those spectra; 0: not computed."""
+    loudness: Weight = 0.0
+    """Distance of loudness patterns, in points of opinion (`losses/loudness.py`); 0: not
+    computed."""
     commitment: Weight = 0.25
     """Latents towards their codes."""
     codebook: Weight = 1.0
