@@ -9,6 +9,7 @@ import pytest
 
 from wellposed.cli import main
 from wellposed.cli.explain import seconds
+from wellposed.engine.explain.evidence import LEVEL
 from wellposed.engine.explain.explaining import Explaining
 from wellposed.engine.explain.ofrun import case_of, chosen, read_findings
 from wellposed.engine.explain.symptom import Symptom
@@ -17,6 +18,7 @@ from wellposed.engine.storage import checkpoint
 from wellposed.engine.storage.runfolder import RunFolder
 from wellposed.errors import RecipeError
 from wellposed.faults.stories import all_stories
+from wellposed.guard.findings import Finding, Severity
 from wellposed.systems import SYSTEMS
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
@@ -94,11 +96,12 @@ def test_replays_that_are_shared_are_done_by_who_joins(run, capsys, monkeypatch)
 def test_what_is_not_found_after_the_checkpoint_is_looked_for_from_the_start(
     run, capsys, monkeypatch
 ):
-    starts = []
+    starts, levels = [], []
     explain_once = Explaining.explain
 
     def from_step(self, finding, title, names):
         starts.append(self.case.start)
+        levels.append(self.level)
         return explain_once(self, finding, title, names)
 
     monkeypatch.setattr(Explaining, "explain", from_step)
@@ -110,6 +113,17 @@ def test_what_is_not_found_after_the_checkpoint_is_looked_for_from_the_start(
     command = ["explain", str(run), "--workers", "0", "--quiet", "--suspects", "drop-term:size"]
     assert main(command) == 1
     assert starts == [4, 0]
+    assert sum(levels) == LEVEL
+
+
+def test_what_no_replay_can_tell_costs_none_and_says_why(run, capsys):
+    findings = RunFolder(run).findings
+    kept = findings.read_text()
+    mode = Finding("WP213", "wrong mode", Severity.FAIL, 3, 3, {})
+    findings.write_text(kept + mode.to_json() + "\n")
+    assert main(["explain", str(run), "--finding", "WP213", "--workers", "0"]) == 1
+    findings.write_text(kept)
+    assert "WP213@3: no replay can tell: the mode of a network" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

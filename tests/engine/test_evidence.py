@@ -42,6 +42,55 @@ def test_what_does_nothing_is_convicted_less_often_than_the_level(rate, alike):
     assert errors(rate, alike, suspects=1) <= LEVEL
 
 
+def convicted_in_two_looks(level: float, suspects: int, rate: float, seed: int) -> float:
+    """Share of explanations in which one of several suspects that do nothing is convicted.
+
+    All have their controls in common, and each look has pairs of its own.
+    """
+    draws, wrong = random.Random(seed), 0
+    for _ in range(RUNS // 2):
+        for _look in range(2):
+            wealths = [Wealth() for _ in range(suspects)]
+            for _ in range(12):
+                control = draws.random() < rate
+                for wealth in wealths:
+                    wealth.see(control, draws.random() < rate)
+                if any(wealth.convicts(suspects, level) for wealth in wealths):
+                    break
+            else:
+                continue
+            wrong += 1
+            break
+    return wrong / (RUNS // 2)
+
+
+@pytest.mark.parametrize("rate", [0.5, 0.8, 0.95])
+@pytest.mark.parametrize("suspects", [1, 6])
+def test_two_looks_together_convict_what_does_nothing_less_often_than_the_level(rate, suspects):
+    assert convicted_in_two_looks(LEVEL / 2, suspects, rate, seed=3) <= LEVEL
+
+
+def test_a_fair_bet_that_is_looked_at_twice_wins_twice_as_often_unless_the_level_is_shared():
+    draws = random.Random(5)
+
+    def wins(level: float) -> bool:
+        # A bet on a fair coin that stakes all until it has won 1 / level: it comes to it with a
+        # chance of exactly `level` where that is a power of two.
+        return all(draws.random() < 0.5 for _ in range(round(math.log2(1 / level))))
+
+    share = {
+        level: sum(wins(level) or wins(level) for _ in range(20 * RUNS)) / (20 * RUNS)
+        for level in (1 / 16, 1 / 32)
+    }
+    assert share[1 / 16] > 1.8 / 16
+    assert share[1 / 32] <= 1 / 16
+
+
+def test_half_of_the_level_takes_twice_the_wealth():
+    assert smallest_conviction(8, LEVEL / 2) == smallest_conviction(16)
+    assert smallest_acquittal(LEVEL / 2) >= smallest_acquittal()
+
+
 def test_many_suspects_share_the_level():
     assert errors(0.5, 0.0, suspects=10) <= LEVEL / 10 + 3 * math.sqrt(LEVEL / 10 / RUNS)
 

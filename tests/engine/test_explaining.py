@@ -7,20 +7,25 @@ import pytest
 from explained import STEPS, Broken, Pulled, case, small
 from toy import Toy, recipe, register
 
+from wellposed.engine.explain.bearing import BEARINGS, OWN
 from wellposed.engine.explain.budget import ENDLESS, Budget
 from wellposed.engine.explain.explaining import Explaining
 from wellposed.engine.explain.job import Case, Job, Outcome, importable
 from wellposed.engine.explain.ofrun import case_of, chosen, name_of, read_findings, write
 from wellposed.engine.explain.replaying import replay
-from wellposed.engine.explain.suspects import suspected
+from wellposed.engine.explain.suspects import suspected, why_none
 from wellposed.engine.explain.symptom import Symptom
 from wellposed.engine.explain.telling import lines
 from wellposed.engine.explain.workers import doing
+from wellposed.engine.interventions.registry import offered
 from wellposed.engine.launch import start
 from wellposed.engine.recipe import changed, dump
 from wellposed.engine.storage import checkpoint
 from wellposed.engine.storage.runfolder import RunFolder
 from wellposed.errors import RunError
+from wellposed.guard.checks import all_checks
+from wellposed.guard.findings import Finding, Severity
+from wellposed.systems import SYSTEMS, recipe_type, system_type
 
 
 def explained(given: Case, names: tuple[str, ...], budget: Budget = ENDLESS, workers: int = 0):
@@ -221,6 +226,53 @@ def test_suspects_of_a_number_that_is_none_are_those_that_bear_on_it():
     assert "reweight-term:size:0.1" in drift
     assert "float64" not in drift
     assert "reset-moments" not in drift
+
+
+def test_every_code_of_a_run_says_what_bears_on_it_or_that_nothing_can():
+    # The watch itself finds the last two.
+    codes = {code for check in all_checks() for code in check.codes} | {"WP301", "WP302"}
+    assert codes == BEARINGS.keys()
+    for bearing in BEARINGS.values():
+        assert bool(bearing.why_none) != bool(bearing.kinds or bearing.names or bearing.settings)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_every_finding_has_a_suspect_in_every_system_or_a_reason(system):
+    recipe = recipe_type(system)(curriculum=())
+    for code, bearing in BEARINGS.items():
+        found = suspected(system_type(system)(recipe), Symptom(steps=9, codes=(code,)), 5, 0)
+        assert bool(found) != bool(why_none((code,))), code
+        for each in found:
+            kind = each.name.partition(":")[0]
+            own = each.name in {mine.name for mine in system_type(system)(recipe).interventions()}
+            assert (
+                (own and OWN in bearing.kinds)
+                or kind in bearing.kinds
+                or each.name in bearing.names
+                or each.name.removeprefix("recipe:").partition("=")[0] in bearing.settings
+            ), (code, each.name)
+
+
+def test_a_validation_that_cannot_resolve_a_gain_is_given_more_scenes_and_no_other_loss(run):
+    finding = Finding("WP404", "too few", Severity.INFO, 4, 4, {})
+    given = case_of(Broken, run, finding)
+    assert given.start == 0
+    (only,) = suspected(Broken(small()), given.symptom, 4, 0)
+    scenes = small().validation.scenes
+    assert dict(only.changes(small())) == {"validation.scenes": 4 * scenes}
+
+
+def test_a_setting_that_is_so_already_is_no_suspect():
+    still = small(optimizer={"weight_decay": 0.0})
+    names = [each.name for each in suspected(Broken(still), Symptom(9, ("WP116",)), 5, 2)]
+    assert names == ["reset-moments"]
+
+
+def test_a_check_of_ones_own_gets_all_that_is_offered():
+    system = Broken(small())
+    assert suspected(system, Symptom(9, ("OWN1",)), 5, 2) == [
+        each for each in offered(system, 5) if not each.refusal(system, 2)
+    ]
 
 
 def test_a_finding_that_is_not_there_is_told_with_those_that_are(run, tmp_path):

@@ -12,6 +12,7 @@ import tyro
 
 from wellposed.cli.options import read_options
 from wellposed.engine.explain.budget import UNITS, Budget, Progress
+from wellposed.engine.explain.evidence import LEVEL
 from wellposed.engine.explain.explaining import Explaining, Say
 from wellposed.engine.explain.job import Case
 from wellposed.engine.explain.ofrun import (
@@ -22,7 +23,7 @@ from wellposed.engine.explain.ofrun import (
     read_findings,
     write,
 )
-from wellposed.engine.explain.suspects import suspected
+from wellposed.engine.explain.suspects import suspected, why_none
 from wellposed.engine.explain.telling import lines
 from wellposed.engine.explain.verdict import Explanation
 from wellposed.engine.explain.workers import Doing, doing
@@ -31,7 +32,7 @@ from wellposed.engine.recipe import load
 from wellposed.engine.storage.runfolder import RunFolder
 from wellposed.engine.system import System
 from wellposed.engine.tuning.optional import require_optuna
-from wellposed.errors import RecipeError
+from wellposed.errors import RecipeError, RunError
 from wellposed.guard import Finding
 from wellposed.systems import system_type
 
@@ -97,13 +98,17 @@ def explain(arguments: list[str]) -> int:
     system = kind(load(kind.recipe_type, folder.recipe))
     if options.join:
         return _join(case, system, options)
+    case = _with_suspects(case, system, finding, options)
     budget = Budget.of(budget_s)
     with _doing(case, system, options, budget) as does:
-        reasoning = Explaining(case, does, budget_s, options.workers, _say(options), budget)
+        # Both looks together convict what does nothing as seldom as one look would.
+        level = LEVEL / 2 if case.start else LEVEL
+        say = _say(options)
+        reasoning = Explaining(case, does, budget_s, options.workers, say, budget, level)
         told = _told(reasoning, system, finding, options)
         late = case.start > 0 and told.reproduced and not told.convicted
         if late and not budget.over:
-            _say(options)(f"nothing convicted from step {case.start} on: once more from the start")
+            say(f"nothing convicted from step {case.start} on: once more from the start")
             again = replace(reasoning, case=from_the_start(case))
             whole = _told(again, system, finding, options)
             told = whole if whole.reproduced else told
@@ -119,11 +124,28 @@ def explain(arguments: list[str]) -> int:
 def _told(
     reasoning: Explaining, system: System[Any], finding: Finding, options: Explain
 ) -> Explanation:
-    case = reasoning.case
-    names = options.suspects or tuple(
-        each.name for each in suspected(system, case.symptom, finding.step, case.start)
-    )
+    names = _names(reasoning.case, system, finding, options)
     return reasoning.explain(name_of(finding), finding.title, names)
+
+
+def _names(case: Case, system: System[Any], finding: Finding, options: Explain) -> tuple[str, ...]:
+    found = suspected(system, case.symptom, finding.step, case.start)
+    return options.suspects or tuple(each.name for each in found)
+
+
+def _with_suspects(case: Case, system: System[Any], finding: Finding, options: Explain) -> Case:
+    """The case, from the start if nothing can be tried from its checkpoint.
+
+    Raises RunError: nothing that can be changed bears on the finding.
+    """
+    for each in (case, from_the_start(case)):
+        if _names(each, system, finding, options):
+            return each
+    why = why_none(case.symptom.codes) or "its recipe has nothing left to change for it"
+    raise RunError(
+        f"{name_of(finding)}: no replay can tell: {why}. `wellposed rule {finding.code}` says "
+        "what to look at; --suspects tries what you name."
+    )
 
 
 def _doing(

@@ -33,9 +33,10 @@ class Suspect:
         """Name of the intervention."""
         return self.intervention.name
 
-    def open(self, suspects: int) -> bool:
+    def open(self, suspects: int, level: float) -> bool:
         """Whether more pairs would tell more."""
-        return not (self.why or self.wealth.convicts(suspects) or self.wealth.acquits())
+        known = self.wealth.convicts(suspects, level) or self.wealth.acquits(level)
+        return not (self.why or known)
 
     def see(self, control: Outcome, treated: Outcome) -> None:
         """Take in a pair."""
@@ -44,17 +45,17 @@ class Suspect:
             self.differences.append(treated.figure - control.figure)
         self.brought.append(_grave(treated) - _grave(control))
 
-    def verdict(self, recipe: Recipe, count: int) -> Verdict:
+    def verdict(self, recipe: Recipe, count: int, level: float) -> Verdict:
         """Say what the pairs say, when so many suspects were asked for at once."""
         each, wealth = self.intervention, self.wealth
         word: Word = "undecided"
         if self.why:
             word = "untested"
-        elif wealth.convicts(count):
+        elif wealth.convicts(count, level):
             word = "convicted"
-        elif wealth.acquits():
+        elif wealth.acquits(level):
             word = "acquitted"
-        low, high = wealth.interval()
+        low, high = wealth.interval(level)
         changes = dict(each.proposal(recipe))
         codes = {code for found in self.brought for code in found}
         often = [c for c in codes if 2 * sum(c in found for found in self.brought) > wealth.pairs]
@@ -89,11 +90,14 @@ class Judged:
     start: int
     suspects: Sequence[Suspect]
     shown: Shown
+    level: float
 
     def verdicts(self) -> tuple[Verdict, ...]:
         """Say it of each, ranked."""
         count = sum(not each.why for each in self.suspects)
-        return ranked([each.verdict(self.system.recipe, count) for each in self.suspects])
+        return ranked(
+            [each.verdict(self.system.recipe, count, self.level) for each in self.suspects]
+        )
 
     def untested(self, verdicts: Sequence[Verdict]) -> tuple[str, ...]:
         """What no replay could tell, each in a sentence."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from wellposed.engine.explain.budget import as_budget
-from wellposed.engine.explain.evidence import smallest_acquittal, smallest_conviction
+from wellposed.engine.explain.evidence import LEVEL, smallest_acquittal, smallest_conviction
 from wellposed.engine.storage.history import read_history
 from wellposed.engine.telling.figures import clock, counted, number
 
@@ -29,11 +29,14 @@ class Effort:
     workers: int
     step_s: float | None
     """Time of a step; None: not known."""
+    level: float = LEVEL
+    """Share of false verdicts that is allowed."""
 
     @property
     def pairs(self) -> int:
         """Pairs that clear suspects need, the guilty and the innocent."""
-        return max(smallest_conviction(max(1, len(self.stretches))), smallest_acquittal())
+        suspects = max(1, len(self.stretches))
+        return max(smallest_conviction(suspects, self.level), smallest_acquittal(self.level))
 
     @property
     def replays(self) -> int:

@@ -23,7 +23,8 @@ from dataclasses import dataclass
 from math import exp, inf, lgamma, log
 
 LEVEL = 0.05
-"""False convictions of an explanation, all suspects together; and false acquittals of a suspect."""
+"""False convictions of an explanation, all suspects together; and false acquittals of a suspect.
+Where a second look may follow, from the start, each of the two has half of it."""
 REMOVES = 0.5
 """A suspect whose intervention removes the symptom less often than this is no cause of it."""
 EXPECTED = 0.95
@@ -65,13 +66,13 @@ class Wealth:
         self.treated_shown += treated
         self.pairs += 1
 
-    def convicts(self, suspects: int) -> bool:
+    def convicts(self, suspects: int, level: float = LEVEL) -> bool:
         """Whether "it does nothing" is refuted, when so many suspects were asked for at once."""
-        return self.log_does_nothing >= log(suspects / LEVEL)
+        return self.log_does_nothing >= log(suspects / level)
 
-    def acquits(self) -> bool:
+    def acquits(self, level: float = LEVEL) -> bool:
         """Whether "it removes the symptom" is refuted."""
-        return self.log_removes >= log(1 / LEVEL)
+        return self.log_removes >= log(1 / level)
 
     @property
     def share(self) -> float:
@@ -128,18 +129,18 @@ def _mean(ones: int, number: int, guess: float) -> float:
     return (ones + PRIOR * guess) / (number + PRIOR)
 
 
-def smallest_conviction(suspects: int) -> int:
+def smallest_conviction(suspects: int, level: float = LEVEL) -> int:
     """Pairs that a clear cause needs: every control shows the symptom, no treated replay does."""
     wealth = Wealth()
-    while not wealth.convicts(suspects):
+    while not wealth.convicts(suspects, level):
         wealth.see(control=True, treated=False)
     return wealth.pairs
 
 
-def smallest_acquittal() -> int:
+def smallest_acquittal(level: float = LEVEL) -> int:
     """Pairs that a clear innocent needs: all show the symptom."""
     wealth = Wealth()
-    while not wealth.acquits():
+    while not wealth.acquits(level):
         wealth.see(control=True, treated=True)
     return wealth.pairs
 

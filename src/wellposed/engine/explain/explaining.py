@@ -45,6 +45,8 @@ class Explaining:
     say: Say = lambda line: None
     budget: Budget = ENDLESS
     """The one that `doing` goes by, to say beforehand whether it lasts."""
+    level: float = LEVEL
+    """Share of false verdicts that is allowed: of all looks together `evidence.LEVEL`."""
 
     def explain(self, finding: str, title: str, names: Sequence[str]) -> Explanation:
         """Try the interventions of these names. Raises RecipeError: one does not exist."""
@@ -69,12 +71,13 @@ class Explaining:
         if randomness != "none":
             controls = self._rounds(suspects, recipe, randomness)
         shown = Shown(first, randomness, controls, self._short, self._needed(suspects))
-        return self._told(finding, title, Judged(system, self.case.start, suspects, shown))
+        judged = Judged(system, self.case.start, suspects, shown, self.level)
+        return self._told(finding, title, judged)
 
     def _effort(self, suspects: Sequence[Suspect], step_s: float | None) -> Effort:
         steps = self.case.symptom.steps - self.case.start
         stretches = tuple(each.intervention.stretch for each in suspects if not each.why)
-        return Effort(steps, stretches, self.workers, step_s)
+        return Effort(steps, stretches, self.workers, step_s, self.level)
 
     def _needed(self, suspects: Sequence[Suspect]) -> float | None:
         """Time for all, by what replays took here, or the run if none took a step."""
@@ -135,7 +138,7 @@ class Explaining:
         count = sum(not each.why for each in suspects)
         controls: list[Outcome] = []
         for number in range(1, ROUNDS + 1):
-            waiting = [each for each in suspects if each.open(count)]
+            waiting = [each for each in suspects if each.open(count, self.level)]
             if not waiting:
                 break
             other = _other(randomness, recipe, number)
@@ -182,7 +185,7 @@ class Explaining:
             processor_s=self._processor_s,
             budget_s=self.budget_s,
             workers=self.workers,
-            level=LEVEL,
+            level=self.level,
             short=shown.short,
             larger=shown.larger,
         )

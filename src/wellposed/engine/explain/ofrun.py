@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from wellposed.engine.explain.bearing import bearing_on
 from wellposed.engine.explain.job import Case, importable
 from wellposed.engine.explain.symptom import Symptom
 from wellposed.engine.explain.verdict import Explanation
@@ -57,6 +58,7 @@ def case_of(kind: type[System[Any]], folder: RunFolder, finding: Finding) -> Cas
     recipe = load(kind.recipe_type, folder.recipe)
     files = checkpoint.steps_of(folder.checkpoints)
     before = [step for step in sorted(files, reverse=True) if step <= finding.since_step]
+    before = [] if bearing_on(finding.code).whole else before
     # A validation comes before the checkpoint of the same step, which then knows its findings.
     start = next((step for step in before if not _knows(files[step], finding)), 0)
     return Case(

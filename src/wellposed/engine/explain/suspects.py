@@ -1,42 +1,43 @@
-"""Which interventions are tried for a symptom, where nobody says: cheap exclusions by its code.
+"""Which interventions are worth replays for a symptom: those that bear on it (`bearing`)."""
 
-What a system names itself and every term of its loss are always suspects. The rest is left out
-where it cannot bear on the symptom, so that the budget goes where the answer may be.
-"""
-
+from collections.abc import Sequence
 from typing import Any
 
+from wellposed.engine.curriculum import value_at
+from wellposed.engine.explain.bearing import OWN, Bearing, bearing_on
 from wellposed.engine.explain.symptom import Symptom
-from wellposed.engine.interventions.intervention import Intervention
-from wellposed.engine.interventions.registry import offered
+from wellposed.engine.interventions.intervention import Intervention, RecipeChange
+from wellposed.engine.interventions.registry import named, offered
 from wellposed.engine.system import System
-
-NONFINITE = {"WP301", "WP302", "WP303", "WP304", "WP316"}
-"""A value that is no number any more."""
-OF_A_BATCH = NONFINITE | {"WP311", "WP314", "WP105"}
-"""Where one batch may have done it."""
-OF_CLAMPS = {"WP305", "WP306"}
-
-LEFT_OUT = {
-    "reweight-term": NONFINITE,
-    "initialise": set(),
-}
-"""Kinds that are left out for these codes: a number that is none stays so at any weight but 0."""
-ONLY_FOR = {"skip-batch": OF_A_BATCH, "float64": NONFINITE | {"WP318"}}
-"""Kinds that are tried for these codes alone."""
 
 
 def suspected(system: System[Any], symptom: Symptom, step: int, start: int) -> list[Intervention]:
     """What is tried, most telling first; what cannot be tried from `start` on is left out."""
-    codes = set(symptom.codes)
-    own = {each.name for each in system.interventions()}
+    found: dict[str, Intervention] = {}
+    for code in symptom.codes or ("",):
+        bearing = bearing_on(code)
+        own = {each.name for each in system.interventions()}
+        general = [each for each in offered(system, step) if _bears(each, bearing, own)]
+        for each in (*_for_this_alone(system, bearing), *general):
+            found.setdefault(each.name, each)
+    return [each for each in found.values() if not each.refusal(system, start)]
 
-    def bears(each: Intervention) -> bool:
-        kind = each.name.partition(":")[0]
-        if each.name in own:
-            return True
-        wanted = kind not in ONLY_FOR or bool(codes & ONLY_FOR[kind])
-        return wanted and not codes & LEFT_OUT.get(kind, set())
 
-    chosen = [each for each in offered(system, step) if bears(each)]
-    return [each for each in chosen if not each.refusal(system, start)]
+def why_none(codes: Sequence[str]) -> str:
+    """Why no replay can tell anything of these codes; "" if one may."""
+    return "; ".join(filter(None, (bearing_on(code).why_none for code in codes)))
+
+
+def _bears(each: Intervention, bearing: Bearing, own: set[str]) -> bool:
+    kind = OWN if each.name in own else each.name.partition(":")[0]
+    return kind in bearing.kinds
+
+
+def _for_this_alone(system: System[Any], bearing: Bearing) -> list[Intervention]:
+    recipe = system.recipe
+    made: list[Intervention] = [named(name, system) for name in bearing.names]
+    values = recipe.model_dump(mode="json")
+    for key, value in bearing.settings.items():
+        if value(recipe) != value_at(values, key):
+            made.append(RecipeChange.of(f"{key}={value(recipe)!r}"))
+    return made
