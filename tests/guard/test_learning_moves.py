@@ -128,6 +128,32 @@ def test_a_rate_that_destroys_is_named(name, rate):
     assert float(finding.evidence["longest_relative_step"]) > 1
 
 
+def test_a_rate_that_ends_in_numbers_that_are_not_finite_is_named_at_once():
+    model = nn.Linear(8, 4)
+    optimizer = torch.optim.SGD(model.parameters(), 1e6)
+    guard = Guard(model, optimizer, veto=True)
+    findings = found(train(guard, model, optimizer, 20))
+    lost = next(each.step for each in findings if each.code in ("WP301", "WP302"))
+    assert 1 < lost < 8
+    (finding,) = (each for each in findings if each.code == "WP117")
+    assert (finding.severity, finding.since_step) == (Severity.FAIL, 0)
+    assert finding.evidence["steps_since_without_the_loss_of_before"] == lost
+
+
+def test_what_is_not_finite_long_after_the_loss_came_back_does_not_convict_the_rate():
+    model = perceptron(width=64)
+    optimizer = torch.optim.RMSprop(model.parameters(), 3e-2)
+    guard = Guard(model, optimizer, veto=True)
+
+    def lost_at_twenty(model, step):
+        return {"square": square(model, step)["square"] * (math.nan if step == 20 else 1)}
+
+    findings = found(train(guard, model, optimizer, 30, terms=lost_at_twenty))
+    looks = guard._examiner.evidence.of("motion")
+    assert looks[0].table["optimizer"]["step"] > 1
+    assert [each.code for each in findings] == ["WP301"]
+
+
 def test_half_precision_weights_that_rounding_keeps_in_place_are_named():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(8, 16), nn.LayerNorm(16), nn.ReLU(), nn.Linear(16, 4))
