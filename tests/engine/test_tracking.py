@@ -1,6 +1,9 @@
 """A run tells trackers what it writes into its history, and no more."""
 
+import sys
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -74,6 +77,29 @@ def test_a_resumed_run_takes_back_what_came_after_its_checkpoint(tmp_path: Path,
     resume(Toy, run, {}, log_to=["json"])
     assert told.calls[0] == ("rewind", 4)
     assert told.calls[1][:3] == ("text", 4, "events/resumed")
+
+
+def test_wandb_gets_every_row_of_a_killed_and_resumed_run_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    rows: list[dict[str, Any]] = []
+    run_of_wandb = SimpleNamespace(
+        define_metric=lambda *_, **__: None, log=rows.append, finish=lambda: None
+    )
+    module: Any = ModuleType("wandb")
+    module.__spec__ = ModuleSpec("wandb", None)
+    module.init = lambda **options: run_of_wandb
+    module.Table = lambda columns, data: list(data)
+    monkeypatch.setitem(sys.modules, "wandb", module)
+    run = start(Toy, recipe(), tmp_path / "run", 4, log_to=["wandb"])
+    for file in run.glob("checkpoints/*"):
+        if "00000004" in file.name:
+            file.unlink()  # as if the process had been killed before it was written
+    resume(Toy, run, {}, log_to=["wandb"])
+    told = [(row["step"], sorted(row)) for row in rows if "texts" not in row]
+    assert len(told) == len({(step, *names) for step, names in told})
+    history = [row for row in read_history(run / "history.jsonl") if row["kind"] != "event"]
+    assert [step for step, _ in told] == [row["step"] for row in history]
 
 
 def test_a_run_without_trackers_has_the_same_bits(tmp_path: Path, told: Told):

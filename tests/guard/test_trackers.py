@@ -187,6 +187,43 @@ def test_wandb_draws_over_our_steps_and_shows_all_texts_in_its_newest_table(
     assert run.finished
 
 
+def test_wandb_is_told_no_step_twice_by_a_run_that_goes_back(
+    fake_wandb: ModuleType, tmp_path: Path
+) -> None:
+    memory = tmp_path / "wandb" / "told.json"
+    with WandB(memory=memory) as first:
+        first.text(0, "events/started", "from the start")
+        for step in (10, 20, 30):
+            first.numbers(step, {"train/loss": 1.0 / step})
+            first.numbers(step, {"valid/snr": float(step)}) if step < 30 else None
+        first.text(30, "findings/WP311", "a jump")
+    with WandB(memory=memory) as second:
+        second.rewind(10)
+        second.text(10, "events/resumed", "again")
+        for step in (20, 30, 40):
+            second.numbers(step, {"train/loss": 1.0 / step})
+            second.numbers(step, {"valid/snr": float(step)})
+    rows = [row for row in second._run.logged if "texts" not in row]
+    assert [row["step"] for row in rows if "train/loss" in row] == [40]
+    assert [row["step"] for row in rows if "valid/snr" in row] == [30, 40]
+    (table,) = [row["texts"].data for row in second._run.logged if "texts" in row]
+    assert [row[:2] for row in table] == [[0, "events/started"], [10, "events/resumed"]]
+
+
+def test_without_going_back_a_step_may_be_told_in_pieces(fake_wandb: ModuleType) -> None:
+    with WandB() as tracker:
+        tracker.numbers(1, {"loss/a": 0.5})
+        tracker.numbers(1, {"loss/b": 0.7})
+    assert tracker._run.logged == [{"loss/a": 0.5, "step": 1}, {"loss/b": 0.7, "step": 1}]
+
+
+def test_a_damaged_memory_is_named(fake_wandb: ModuleType, tmp_path: Path) -> None:
+    memory = tmp_path / "told.json"
+    memory.write_text("{")
+    with pytest.raises(ValueError, match=r"told\.json: cannot be read"):
+        WandB(memory=memory)
+
+
 def test_a_run_of_yours_goes_on(fake_wandb: ModuleType) -> None:
     run = FakeRun()
     with WandB(run):

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 from wellposed.engine.recipe import Recipe
 from wellposed.engine.storage.runfolder import RunFolder
-from wellposed.errors import RecipeError
+from wellposed.errors import RecipeError, RunError
 from wellposed.guard.adapters.trackers import TensorBoard, Tracker, WandB
 
 PROJECT = "wellposed"
@@ -21,6 +21,7 @@ def _tensorboard(folder: RunFolder, recipe: Recipe) -> Tracker:
 def _wandb(folder: RunFolder, recipe: Recipe) -> Tracker:
     path = folder.path.resolve()
     return WandB(
+        memory=path / "wandb" / "told.json",
         dir=str(path),
         project=_project(),
         name=path.name,
@@ -54,5 +55,11 @@ def require_trackers(names: Sequence[str]) -> None:
 
 
 def open_trackers(names: Sequence[str], folder: RunFolder, recipe: Recipe) -> list[Tracker]:
-    """Trackers that write below the run's folder, in the order of their names."""
-    return [OPENERS[name](folder, recipe) for name in names]
+    """Trackers that write below the run's folder, in the order of their names.
+
+    Raises RunError: what one of them remembers is damaged.
+    """
+    try:
+        return [OPENERS[name](folder, recipe) for name in names]
+    except ValueError as error:
+        raise RunError(f"--log-to: {error}") from error

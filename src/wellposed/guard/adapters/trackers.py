@@ -20,6 +20,7 @@ from ..findings import Finding
 from ..finite import TERM
 from ..rows import Row
 from ..signals import SIGNALS
+from .memory import Memory
 
 
 class Tracker(ABC):
@@ -113,34 +114,41 @@ class WandB(Tracker):
 
     `mode="offline"` (or WANDB_MODE=offline) asks no network; `wandb sync` sends it later. Steps
     are values named "step", on which all curves are drawn: W&B's own count cannot go back.
+
+    Nor can its rows be taken back: after `rewind`, steps that were told are not told again. With
+    `memory`, a file of its own, that holds for a run that another process goes on with, too.
+    Raises ValueError: that file is damaged.
     """
 
     COLUMNS = ("step", "name", "text")
 
-    def __init__(self, run: Any = None, **options: Any) -> None:
+    def __init__(self, run: Any = None, memory: str | Path | None = None, **options: Any) -> None:
         try:
             wandb = import_module("wandb")
         except ImportError as error:
             raise ImportError("W&B is not installed: pip install 'wellposed[wandb]'") from error
+        self._memory = Memory(None if memory is None else Path(memory))
         self._own = run is None
         self._run = wandb.init(**options) if run is None else run
         self._table = wandb.Table
-        self._texts: list[list[Any]] = []
         self._run.define_metric("step", hidden=True)
         self._run.define_metric("*", step_metric="step")
 
     def numbers(self, step: int, values: Mapping[str, float]) -> None:
-        """One row."""
-        self._run.log({**values, "step": step})
+        """One row of what was not told before."""
+        new = self._memory.new(step, values)
+        if new:
+            self._run.log({**new, "step": step})
+            self._memory.told(step, new)
 
     def text(self, step: int, name: str, text: str) -> None:
         """A row of the table "texts"; W&B shows the newest table, so that it has all rows."""
-        self._texts.append([step, name, text])
-        self._run.log({"texts": self._table(columns=list(self.COLUMNS), data=self._texts)})
+        texts = self._memory.text(step, name, text)
+        self._run.log({"texts": self._table(columns=list(self.COLUMNS), data=texts)})
 
     def rewind(self, step: int) -> None:
-        """Texts of later steps leave the table; rows of numbers stay, and come once more."""
-        self._texts = [row for row in self._texts if row[0] <= step]
+        """Texts of later steps leave the table; rows of numbers stay, and do not come again."""
+        self._memory.rewind(step)
 
     def close(self) -> None:
         """End the run; one of yours goes on."""
