@@ -19,7 +19,7 @@ import torch
 from this_machine import machine
 
 from wellposed.engine.optimise import make_optimizer
-from wellposed.engine.recipe import Optimizer
+from wellposed.engine.sections import Optimizer
 from wellposed.nn.statespace import StateSpace
 from wellposed.systems.enhance.model import TAPS, Bsrnn
 from wellposed.systems.enhance.objective import enhance_terms

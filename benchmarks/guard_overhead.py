@@ -40,7 +40,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from wellposed.engine.optimise import make_optimizer
-from wellposed.engine.recipe import Optimizer
+from wellposed.engine.sections import Optimizer
 from wellposed.guard import Guard
 from wellposed.guard.plan import Plan
 from wellposed.systems.enhance.model import Bsrnn

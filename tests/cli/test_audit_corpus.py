@@ -8,7 +8,7 @@ import soundfile
 
 from wellposed.cli.audit_corpus import corpus_part
 from wellposed.data.census import sampled_census
-from wellposed.engine.recipe import Data
+from wellposed.engine.sections import Data
 
 RATE = 16000
 

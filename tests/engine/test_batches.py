@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from wellposed.engine.batches import Batches, scene_numbers
-from wellposed.engine.recipe import Phase, Recipe, Section, Training
+from wellposed.engine.recipe import Phase, Recipe, Section
+from wellposed.engine.sections import Training
 from wellposed.engine.system import Batch, Item, Moment, Networks, System
 
 SIZE = 4

@@ -7,8 +7,9 @@ import pytest
 from toy import recipe
 
 from wellposed.engine.intent import plan_of
-from wellposed.engine.recipe import Promise, dump, load
+from wellposed.engine.recipe import dump, load
 from wellposed.engine.schedule import rate_factor
+from wellposed.engine.sections import Promise
 from wellposed.guard.plan import Criterion
 
 

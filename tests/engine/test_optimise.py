@@ -14,8 +14,8 @@ from wellposed.engine.distributed import World
 from wellposed.engine.journal import Journal
 from wellposed.engine.launch import start
 from wellposed.engine.optimise import make_optimizer
-from wellposed.engine.recipe import Optimizer
 from wellposed.engine.run import Run
+from wellposed.engine.sections import Optimizer
 from wellposed.engine.storage import checkpoint
 from wellposed.engine.storage.runfolder import RunFolder
 from wellposed.systems.enhance import system as enhance_system

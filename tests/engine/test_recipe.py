@@ -7,7 +7,6 @@ from pydantic import ValidationError
 
 from wellposed.engine.curriculum import between
 from wellposed.engine.recipe import (
-    Optimizer,
     Phase,
     Recipe,
     Section,
@@ -18,6 +17,7 @@ from wellposed.engine.recipe import (
     parse,
     read_yaml,
 )
+from wellposed.engine.sections import Optimizer
 from wellposed.errors import RecipeError
 
 

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from wellposed.engine.recipe import Schedule
 from wellposed.engine.schedule import rate_factor
+from wellposed.engine.sections import Schedule
 
 
 def test_the_warm_up_is_a_straight_line_whose_first_step_already_moves():

@@ -12,7 +12,7 @@ from toy import CPU, Toy, recipe
 
 from wellposed.engine.distributed import World
 from wellposed.engine.launch import resume, start
-from wellposed.engine.recipe import Validation
+from wellposed.engine.sections import Validation
 from wellposed.engine.storage import checkpoint
 from wellposed.engine.storage.history import read_history
 from wellposed.engine.storage.modelfile import load_model, save_model

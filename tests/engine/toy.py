@@ -12,15 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from wellposed.engine.randomness import generator
-from wellposed.engine.recipe import (
-    Average,
-    Optimizer,
-    Recipe,
-    Schedule,
-    Section,
-    Training,
-    Validation,
-)
+from wellposed.engine.recipe import Recipe, Section
+from wellposed.engine.sections import Average, Optimizer, Schedule, Training, Validation
 from wellposed.engine.system import Batch, Item, Moment, Networks, Player, System
 from wellposed.systems import SYSTEMS
 

@@ -9,7 +9,7 @@ from statistics import median
 from wellposed.data.census import Census, sampled_census
 from wellposed.data.corpus import CorpusChoice, open_corpus
 from wellposed.data.problems import Problem
-from wellposed.engine.recipe import Data
+from wellposed.engine.sections import Data
 from wellposed.guard.audit.verdict import Answer, Part, bad
 from wellposed.guard.findings import Severity
 

@@ -19,7 +19,8 @@ from wellposed.data import audio
 from wellposed.engine.batches import Batches
 from wellposed.engine.launch import start
 from wellposed.engine.optimise import AUTOCAST, make_optimizer
-from wellposed.engine.recipe import Data, changed
+from wellposed.engine.recipe import changed
+from wellposed.engine.sections import Data
 from wellposed.engine.system import Moment
 from wellposed.errors import RunError
 from wellposed.systems.enhance.evaluation import evaluate

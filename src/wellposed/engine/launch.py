@@ -1,7 +1,5 @@
 """Starting and resuming runs: from a recipe and a folder to a finished training."""
 
-import json
-import platform
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -11,12 +9,13 @@ from typing import Any, NamedTuple
 import torch
 
 from wellposed.engine.distributed import World, joined, leads, own_device, rank_count
+from wellposed.engine.environment import environment_text, other_environment
 from wellposed.engine.journal import Journal
 from wellposed.engine.recipe import Recipe, changed, differences, dump, load, parse, read_yaml
 from wellposed.engine.run import Run
 from wellposed.engine.stopping import StopRequest, stop_on_signal
 from wellposed.engine.storage import checkpoint
-from wellposed.engine.storage.atomic import explain, replacing
+from wellposed.engine.storage.atomic import write_text
 from wellposed.engine.storage.history import read_history
 from wellposed.engine.storage.runfolder import RunFolder
 from wellposed.engine.system import System
@@ -70,10 +69,10 @@ def start(
         answers = _heeded(said, world)
         folder = _folder(kind, path, world)
         if world.leads:
-            _write(folder.environment, _environment_text(world))
+            write_text(folder.environment, environment_text(world))
             if answers:
-                _write(folder.audit, answers + "\n")
-            _write(folder.recipe, dump(recipe))
+                write_text(folder.audit, answers + "\n")
+            write_text(folder.recipe, dump(recipe))
         stop = _train(system, folder, world, until, partial(_begin, watch=watch), log_to)
     stop.leave()
     return folder.path
@@ -214,12 +213,12 @@ def _go_on(run: Run, *, reset_optimizer: bool, watch: Watch | None) -> None:
         watch(run)
     if not run.world.leads:
         return
-    _write(folder.recipe, dump(run.recipe))
+    write_text(folder.recipe, dump(run.recipe))
     if run.moving.step == 0 and not rows:
         _begin(run)  # killed before it could say so
     for damage in damaged:
         journal.event(run.moving, "damaged", damage.reason)
-    journal.event(run.moving, "resumed", f"from {name}{_other_environment(folder, run.world)}")
+    journal.event(run.moving, "resumed", f"from {name}{other_environment(folder, run.world)}")
 
 
 def _has_passed_a_checkpoint(run: Run, rows: list[dict[str, Any]]) -> bool:
@@ -243,17 +242,6 @@ def _require_same(run: Run, state: dict[str, Any], path: Path) -> None:
         )
 
 
-def _other_environment(folder: RunFolder, world: World) -> str:
-    """Say what has changed that bits depend on; nothing if nothing has."""
-    now = _environment(world)
-    if not folder.environment.exists():
-        # Written by nobody, or lost: from now on it is known.
-        _write(folder.environment, _environment_text(world))
-    before = json.loads(folder.environment.read_text())
-    other = [f"{key} {before.get(key)} -> {now[key]}" for key in now if before.get(key) != now[key]]
-    return f"; not bit for bit, since {', '.join(other)}" if other else ""
-
-
 def _folder(kind: type[System[Any]], path: Path | None, world: World) -> RunFolder:
     """Make the folder; the other ranks wait for the leader to say which it is."""
     if world.ranks == 1:
@@ -261,31 +249,6 @@ def _folder(kind: type[System[Any]], path: Path | None, world: World) -> RunFold
     made = [str(RunFolder.create(path, kind.name).path) if world.leads else ""]
     torch.distributed.broadcast_object_list(made, device=world.device)
     return RunFolder(Path(made[0]))
-
-
-def _environment(world: World) -> dict[str, Any]:
-    """Return what bits depend on beyond the recipe."""
-    cuda = world.device.type == "cuda"
-    return {
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "device": torch.cuda.get_device_name(world.device) if cuda else "cpu",
-        "threads": torch.get_num_threads(),
-        "processes": world.ranks,
-    }
-
-
-def _environment_text(world: World) -> str:
-    return json.dumps(_environment(world), indent=2) + "\n"
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        with replacing(path) as file:
-            file.write(text.encode())
-    except OSError as error:
-        raise RunError(f"{path}: not written: {explain(error, path.parent)}") from error
 
 
 def _sentence(run: Run) -> str:

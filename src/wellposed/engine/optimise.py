@@ -11,8 +11,9 @@ from torch.nn.utils import clip_grad_norm_
 
 from wellposed.engine.distributed import World, mean_over_ranks, whole
 from wellposed.engine.randomness import generator, seed_global
-from wellposed.engine.recipe import Optimizer, Recipe
+from wellposed.engine.recipe import Recipe
 from wellposed.engine.schedule import rate_factor
+from wellposed.engine.sections import Optimizer
 from wellposed.engine.system import Batch, Moment, Player, System
 from wellposed.guard import Guard
 

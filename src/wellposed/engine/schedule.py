@@ -2,7 +2,7 @@
 
 import math
 
-from wellposed.engine.recipe import Schedule
+from wellposed.engine.sections import Schedule
 
 
 def rate_factor(schedule: Schedule, step: int, steps: int) -> float:

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from wellposed.engine.distributed import World, gather_rows
-from wellposed.engine.recipe import Validation
+from wellposed.engine.sections import Validation
 from wellposed.engine.system import System
 from wellposed.errors import RecipeError
 from wellposed.intervals import mean_interval

@@ -9,7 +9,8 @@ from little_extractor import little_recipe
 from wellposed.cli import main
 from wellposed.engine.distributed import World
 from wellposed.engine.problem import problem_of
-from wellposed.engine.recipe import Promise, Validation, changed, dump
+from wellposed.engine.recipe import changed, dump
+from wellposed.engine.sections import Promise, Validation
 from wellposed.engine.storage.modelfile import load_model
 from wellposed.engine.validation import Selection, validate
 from wellposed.guard.audit.problem import audit_problem

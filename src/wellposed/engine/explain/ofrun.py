@@ -12,7 +12,7 @@ from wellposed.engine.explain.symptom import Symptom
 from wellposed.engine.explain.verdict import Explanation
 from wellposed.engine.recipe import dump, load
 from wellposed.engine.storage import checkpoint
-from wellposed.engine.storage.atomic import explain, replacing
+from wellposed.engine.storage.atomic import explain, write_text
 from wellposed.engine.storage.history import read_history
 from wellposed.engine.storage.runfolder import RunFolder
 from wellposed.engine.system import System
@@ -94,8 +94,7 @@ def write(explanation: Explanation, path: Path) -> Path:
     text = json.dumps(explanation.to_json(), indent=1, allow_nan=False) + "\n"
     try:
         file.parent.mkdir(exist_ok=True)
-        with replacing(file) as out:
-            out.write(text.encode())
     except OSError as error:
         raise RunError(f"{file}: not written: {explain(error, path)}") from error
+    write_text(file, text)
     return file

@@ -15,6 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from wellposed.errors import RunError
+
 TEMPORARY = ".wellposed-tmp"
 """How names of files still being written end."""
 
@@ -46,6 +48,15 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all, in a folder that exists. Raises RunError: it cannot be."""
+    try:
+        with replacing(path) as file:
+            file.write(text.encode())
+    except OSError as error:
+        raise RunError(f"{path}: not written: {explain(error, path.parent)}") from error
 
 
 def sync_folder(folder: Path) -> None:

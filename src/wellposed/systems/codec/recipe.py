@@ -4,7 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from wellposed.engine.recipe import Optimizer, Recipe, Section, Validation
+from wellposed.engine.recipe import Recipe, Section
+from wellposed.engine.sections import Optimizer, Validation
 
 FIRST_STRIDES = {8000: 1, 16000: 2, 24000: 3, 48000: 6}
 """Sample rates [Hz], and the first stride that brings them to 8 kHz."""

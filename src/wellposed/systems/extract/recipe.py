@@ -18,7 +18,8 @@ from wellposed.engine.fields import (
     Speeds,
     Weight,
 )
-from wellposed.engine.recipe import Optimizer, Phase, Promise, Recipe, Section, Validation
+from wellposed.engine.recipe import Phase, Recipe, Section
+from wellposed.engine.sections import Optimizer, Promise, Validation
 from wellposed.nn.dualpath import Block
 
 SHORTEST_ENROLMENT_S = 0.5

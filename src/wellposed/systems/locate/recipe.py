@@ -6,16 +6,8 @@ import tyro
 from pydantic import Field, model_validator
 
 from wellposed.engine.fields import Fraction, Positive, Shares, Span, Weight
-from wellposed.engine.recipe import (
-    Average,
-    Optimizer,
-    Phase,
-    Recipe,
-    Schedule,
-    Section,
-    Training,
-    Validation,
-)
+from wellposed.engine.recipe import Phase, Recipe, Section
+from wellposed.engine.sections import Average, Optimizer, Schedule, Training, Validation
 
 
 class Model(Section):
