@@ -213,7 +213,6 @@ def test_measurements_of_other_sensors_are_refused():
         ({"model.directions": (20, 12)}, "azimuths of far sources alone"),
         ({"loss.range": 0.1}, "sources are far"),
         ({"scenes.kind": "surface", "scenes.line.sensors": 12}, "line: not of scenes of the kind"),
-        ({"scenes.kind": "surface", "refinement.false_alarms": 0.1}, "criterion counts"),
         ({"scenes.kind": "surface", "model.curvatures": 1}, "at least 4 x 4 directions"),
     ],
 )

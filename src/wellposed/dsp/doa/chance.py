@@ -98,3 +98,20 @@ def penalties(
         total += scale * (NEVER if share >= 1 else float(-np.log1p(-share)))
         made.append(total)
     return torch.tensor(made, dtype=torch.float64)
+
+
+class Counting:
+    """Penalties at one rate, over one range of places; each is computed once."""
+
+    def __init__(self, rate: float, array: Array, grid: Grid, by: Sequence[Coordinate]) -> None:
+        """Look over the box of a grid by these coordinates."""
+        self.rate, self.axes = rate, len(by)
+        self.size = volume(array, grid, by)
+        self._known: dict[tuple[int, int, int], Tensor] = {}
+
+    def penalties(self, outputs: int, snapshots: int, most: int) -> Tensor:
+        """See `penalties`."""
+        key = (outputs, snapshots, most)
+        if key not in self._known:
+            self._known[key] = penalties(self.rate, outputs, snapshots, self.size, self.axes, most)
+        return self._known[key]

@@ -7,8 +7,9 @@ correlation.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from wellposed.dsp.arrays.sensors import Array
 from wellposed.dsp.arrays.wavefront import Coordinate, Places
-from wellposed.dsp.doa.local import local
+from wellposed.dsp.doa.local import Local, local
 
 Searched = tuple[Coordinate, ...]
 LIMITS: Mapping[Coordinate, tuple[float, float]] = {
@@ -84,43 +85,44 @@ def fit(
     given = compressed(data)
     low, high = _limits(search, start)
     values = _values(start, search.by).clamp(low, high)
-    begun = local(array, given, _places(start, search.by, values), search.by, there)
-    state = _State(values, *begun)
-    power = given.abs().square().sum((-2, -1)).expand(state.residual.shape)
-    damping = torch.full_like(state.residual, DAMPING)
-    work = _Work(array, given, start, there, state, damping, power)
-    kept = _Kept(state)
+    begun = _State(values, local(array, given, _places(start, search.by, values), search.by, there))
+    power = given.abs().square().sum((-2, -1)).expand(begun.at.residual.shape)
+    damping = torch.full_like(begun.at.residual, DAMPING)
+    work = _Work(array, given, start, there, begun, damping, power)
+    kept = _Kept(begun)
     for _ in range(search.steps):
-        free = _free(work.state.values, work.state.slope, low, high)
-        bend = work.state.bend * free[..., None] * free[..., None, :]
-        step = _step(work.state.slope * free, bend, work.damping)
+        at = work.state.at
+        free = _free(work.state.values, at.slope, low, high)
+        bend = at.bend * free[..., None] * free[..., None, :]
+        step = _step(at.slope * free, bend, work.damping)
         values = (work.state.values + step.unflatten(-1, work.state.values.shape[-2:])).clamp(
             low, high
         )
         places = _places(work.start, search.by, values)
-        tried = _State(values, *local(work.array, work.data, places, search.by, work.there))
+        tried = _State(values, local(work.array, work.data, places, search.by, work.there))
         work, small = work.after(tried, search.tolerance)
         ended = kept.put(work.state, small)
         if bool(ended.all()):
             break
-        if kept.worth(ended):
+        if kept.flat and bool(ended.any()):
             work = work.only(~ended)
             kept.only(~ended)
     places = _places(start, search.by, kept.state.values)
-    best = kept.state
+    best = kept.state.at
     return Fit(places, best.residual, best.amplitudes, kept.ended, best.left, best.missed)
 
 
 class _State(NamedTuple):
-    """Values `(..., coordinates, sources)`, and the fields of `Local` there."""
+    """Where scenes are searched, and what is seen from there."""
 
     values: Tensor
-    residual: Tensor
-    left: Tensor
-    amplitudes: Tensor
-    missed: Tensor
-    slope: Tensor
-    bend: Tensor
+    """`(..., coordinates, sources)`"""
+    at: Local
+
+    def each(self, work: Callable[..., Tensor], *others: "_State") -> "_State":
+        """Do something to every tensor, beside those of other states."""
+        values = work(self.values, *(other.values for other in others))
+        return _State(values, Local(*map(work, self.at, *(other.at for other in others))))
 
 
 class _Work(NamedTuple):
@@ -137,15 +139,14 @@ class _Work(NamedTuple):
 
     def after(self, tried: _State, tolerance: float) -> tuple["_Work", Tensor]:
         """Take the steps that helped; also tell where there is nothing more to find."""
-        old = self.state
-        better = tried.residual < old.residual
-        rounding = torch.finfo(old.residual.dtype).eps
-        gain = (old.residual - tried.residual).abs()
+        old, new = self.state.at.residual, tried.at.residual
+        better = new < old
+        rounding = torch.finfo(old.dtype).eps
         # Neither a gain nor a loss that counts, or damped out of sight.
-        least = (tolerance * old.residual).maximum(rounding * self.power)
-        small = (gain <= least) | (self.damping > 1 / rounding)
+        least = (tolerance * old).maximum(rounding * self.power)
+        small = ((old - new).abs() <= least) | (self.damping > 1 / rounding)
         damping = self.damping * torch.where(better, EASIER, HARDER)
-        state = _State(*(_choose(better, new, was) for new, was in zip(tried, old, strict=True)))
+        state = tried.each(partial(_choose, better), self.state)
         return self._replace(state=state, damping=damping), small
 
     def only(self, these: Tensor) -> "_Work":
@@ -159,33 +160,32 @@ class _Work(NamedTuple):
         array = replace(self.array, through=operator, positions=positions)
         start = Places(*(each[these] for each in torch.broadcast_tensors(*self.start)))
         there = None if self.there is None else self.there[these]
-        state = _State(*(each[these] for each in self.state))
+        state = self.state.each(lambda tensor: tensor[these])
         rest = (each[these] for each in (self.damping, self.power))
         return _Work(array, self.data[these], start, there, state, *rest)
 
 
 class _Kept:
-    """The states of all scenes, those that have ended and those that have not."""
+    """The states of all scenes, those that have ended and those that have not.
+
+    In a batch with one leading axis those that have ended leave it: where all stay until the last
+    one has ended, 256 scenes of one to five sources take 1.4 times as long.
+    """
 
     def __init__(self, state: _State) -> None:
-        self.state = _State(*(each.clone() for each in state))
-        self.ended = torch.zeros_like(state.residual, dtype=torch.bool)
-        self.flat = state.residual.ndim == 1
-        self.numbers = torch.arange(state.residual.numel(), device=state.residual.device)
+        self.state = state.each(torch.clone)
+        self.ended = torch.zeros_like(state.at.residual, dtype=torch.bool)
+        self.flat = state.at.residual.ndim == 1
+        self.numbers = torch.arange(self.ended.numel(), device=self.ended.device)
 
     def put(self, state: _State, small: Tensor) -> Tensor:
         """Note where the scenes at work are; which of them have ended, now or before."""
         if not self.flat:
             self.state, self.ended = state, self.ended | small
             return self.ended
-        for whole, each in zip(self.state, state, strict=True):
-            whole[self.numbers] = each
+        self.state.each(lambda whole, new: whole.index_copy_(0, self.numbers, new), state)
         self.ended[self.numbers] |= small
         return self.ended[self.numbers]
-
-    def worth(self, ended: Tensor) -> bool:
-        """Whether so many have ended that the rest are better alone: copying them costs, too."""
-        return self.flat and 4 * int(ended.sum()) >= len(ended)
 
     def only(self, these: Tensor) -> None:
         """Go on with some of the scenes at work."""

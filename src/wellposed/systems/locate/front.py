@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from wellposed.data.wavefields import Split
 from wellposed.dsp.arrays.sensors import Array
 from wellposed.dsp.arrays.wavefront import Coordinate
+from wellposed.dsp.doa.chance import Counting
 from wellposed.dsp.surface import Condensed
 from wellposed.engine.system import Batch, Item
 from wellposed.metrics.bounds.fisher import Fisher
@@ -78,6 +79,8 @@ class Front(ABC):
     """Name and version of the generator: it is the data of a run."""
     most: int
     """Sources that can be told apart at most."""
+    counting: Counting
+    """How many sources there are."""
 
     @abstractmethod
     def item(self, split: Split, index: int, slots: int) -> Item:

@@ -14,7 +14,7 @@ from wellposed.data.wavefields import ArrayScenes, Population, Split, uniform
 from wellposed.data.wavefields import keyed as keyed_stream
 from wellposed.dsp.arrays.geometry import line
 from wellposed.dsp.arrays.sensors import Array
-from wellposed.dsp.doa.chance import penalties, volume
+from wellposed.dsp.doa.chance import Counting
 from wellposed.dsp.doa.fitting import compressed
 from wellposed.dsp.doa.grids import Grid
 from wellposed.dsp.surface import Condensed
@@ -60,9 +60,8 @@ class LineFront(Front):
         self.most = given.sensors - 1
         low, high = (math.radians(each) for each in scenes.azimuth_deg)
         grid = Grid.of(torch.linspace(low, high, FINE, dtype=torch.float64))
-        self.size = volume(self.elements, grid, self.wanted)
-        self.rate = recipe.refinement.false_alarms
-        self._known: dict[int, Tensor] = {}
+        rate = recipe.refinement.false_alarms
+        self.counting = Counting(rate, self.elements, grid, self.wanted)
 
     def item(self, split: Split, index: int, slots: int) -> Item:
         """Draw a scene."""
@@ -93,7 +92,7 @@ class LineFront(Front):
         return LineFeatures(self.elements, cells)
 
     def measured(self, given: Batch) -> Measured:
-        """Snapshots in as few columns as say the same; a declared rate of false alarms counts."""
+        """Snapshots in as few columns as say the same."""
         (heard,) = wide(given, "snapshots")
         number = given["number"].cpu().long()
         columns = compressed(heard)
@@ -103,15 +102,10 @@ class LineFront(Front):
             Condensed(self.elements.behind(eye), columns, torch.zeros(len(heard)).double()),
             sensors * number,
             number,
-            torch.stack([self._penalties(each) for each in number.tolist()]),
+            torch.stack(
+                [self.counting.penalties(sensors, each, sensors) for each in number.tolist()]
+            ),
         )
-
-    def _penalties(self, snapshots: int) -> Tensor:
-        """Of so many snapshots; computed once."""
-        if snapshots not in self._known:
-            sensors = self.elements.outputs
-            self._known[snapshots] = penalties(self.rate, sensors, snapshots, self.size, 1, sensors)
-        return self._known[snapshots]
 
     def heard(self, item: Item) -> Tensor:
         """The snapshots that were taken."""

@@ -157,8 +157,10 @@ class Refinement(Section):
     steps: Annotated[int, Field(ge=1)] = 30
     """Gauss-Newton steps of the last fit, at most."""
     false_alarms: Annotated[float, Field(gt=0, le=0.2)] = 0.01
-    """Before a line: share of scenes in which noise alone may pass for one more source. Before a
-    surface the Bayesian information criterion counts, whose penalty of 31.2 is that of 0.003."""
+    """Share of scenes in which noise alone may pass for one more source. Before the reference
+    surface that is a penalty of 26 for the first source, where the Bayesian information criterion
+    asks for 31, a rate of 0.001. Counts of 1 to 5 sources right above 8 dB, 1024 validation
+    scenes, at 0.003, 0.01, 0.03: 0.913, 0.914, 0.907; of field report 003: 0.871, 0.874, 0.876."""
     rough_steps: Annotated[int, Field(ge=1)] = 10
     """Steps of the fits by which it is decided how many sources there are."""
     added: Annotated[int, Field(ge=0)] = 2
@@ -218,8 +220,3 @@ class LocateRecipe(Recipe):
             )
         if line and self.loss.range != Loss().range:
             raise ValueError("loss.range: before a line sources are far; leave the default")
-        if not line and self.refinement.false_alarms != Refinement().false_alarms:
-            raise ValueError(
-                "refinement.false_alarms: before a surface the Bayesian information criterion "
-                "counts; leave the default"
-            )

@@ -34,7 +34,7 @@ SHORTLIST = 48
 found (F1 0.73 of 64 scenes), with the rough ones alone fewer (0.54)."""
 ROUGHLY = 1e-4
 """Share of the residual at which a fit ends that only decides how many: 0.005 of the likelihood,
-beside penalties of 31."""
+beside penalties of 26."""
 TOLERANCE = 1e-8
 """Share of the residual. With 256 complex numbers the likelihood then changes by 5e-6, as for an
 error of 0.2 % of the bound's deviation."""
