@@ -9,9 +9,9 @@ the unit responses in their own metric. Davies, Biometrika 74 (1987), for one co
 Advances in Applied Probability 26 (1994), leading term, for more. From known to unknown noise
 power by averaging over the radius of the noise.
 
-An information criterion with a penalty for every amplitude is no such rate: ln(2 n) for each of 2 T
-of them hides a source that every test would see as soon as there are many snapshots, and with eight
-numbers it finds one in every fourth scene of pure noise.
+An information criterion with a penalty for every amplitude is no such rate. Of eight sensors it
+asks for 1483 where there are 100 snapshots and noise reaches 295 in one scene of a hundred; with
+one snapshot it finds a source in 46 % of scenes of noise alone.
 """
 
 from collections.abc import Sequence
