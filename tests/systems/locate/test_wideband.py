@@ -13,7 +13,7 @@ from wellposed.cli import main
 from wellposed.dsp.arrays.geometry import direction
 from wellposed.errors import DataError
 from wellposed.systems.locate.microphones import Microphones
-from wellposed.systems.locate.talk_told import csv_of, rows, text_of
+from wellposed.systems.locate.talk_told import csv_of, json_of, rows, text_of
 from wellposed.systems.locate.wideband import locate_talk
 
 RATE = 16000
@@ -27,10 +27,14 @@ def array(positions: list[list[float]]) -> Microphones:
 
 
 def plane_wave(
-    positions: list[list[float]], azimuth: float, elevation: float, seconds: float = 3.0
+    positions: list[list[float]],
+    azimuth: float,
+    elevation: float,
+    seconds: float = 3.0,
+    seed: int = 0,
 ) -> np.ndarray:
     """White noise with exact delays of a far source [deg]: who is nearer to it hears it earlier."""
-    draws = np.random.default_rng(0)
+    draws = np.random.default_rng(seed)
     time = round(seconds * RATE)
     spectrum = np.fft.rfft(draws.standard_normal(time))
     hertz = np.fft.rfftfreq(time, 1 / RATE)
@@ -123,6 +127,33 @@ def test_pieces_follow_who_speaks_and_silence_has_no_direction():
     assert len(csv_of(talk).splitlines()) == len(talk.pieces) + 1
 
 
+@pytest.mark.parametrize("positions", [SQUARE, TETRAHEDRON])
+def test_two_voices_at_once_are_told_apart_where_their_sum_points_elsewhere(positions):
+    places = (40.0, 20.0), (-30.0, 10.0)
+    one, other = (plane_wave(positions, *each, seed=n) for n, each in enumerate(places))
+    talk = locate_talk(noisy(one + other, 20.0), RATE, array(positions))
+    found = {round(math.degrees(each.azimuth)): each for each in talk.voices}
+    assert set(found) == {40, -30}
+    for azimuth, elevation in places:
+        voice = found[round(azimuth)]
+        assert math.degrees(voice.azimuth) == pytest.approx(azimuth, abs=0.5)
+        # Near the plane of the square the elevation of the fainter in a bin is hardly heard.
+        assert math.degrees(voice.elevation) == pytest.approx(elevation, abs=8.0)
+        assert voice.share == pytest.approx(0.45, abs=0.05)
+        assert voice.deviations[0] < math.radians(2)
+    assert abs(told(talk)[0] - 40) > 1
+    assert "voices at once: 2" in text_of(talk)
+    assert len(json.loads(json_of(talk))["voices"]) == 2
+
+
+@pytest.mark.parametrize("snr_db", [30.0, 0.0, -5.0])
+def test_one_voice_in_noise_is_one(snr_db):
+    sound = noisy(plane_wave(TETRAHEDRON, 40.0, 20.0), snr_db)
+    talk = locate_talk(sound, RATE, array(TETRAHEDRON))
+    assert talk.voices == ()
+    assert "at once" not in text_of(talk)
+
+
 def test_a_recording_of_few_pieces_says_no_interval():
     talk = locate_talk(plane_wave(SQUARE, 135.0, 20.0, 1.0), RATE, array(SQUARE))
     assert math.isnan(talk.deviations[0])
@@ -196,6 +227,7 @@ def test_shared_recordings_of_four_microphones_come_from_where_they_do(
     samples, rate = soundfile.read(shared_data / "array" / f"speechbrain_4mic_{name}.flac")
     # The order of the channels is not that of the simulation's documentation: the last two swap.
     talk = locate_talk(samples.T.astype(np.float32), rate, array(SQUARE))
+    assert talk.voices == ()
     azimuth, elevation = told(talk)
     true_azimuth, true_elevation = TRUE[name]
     assert (azimuth - true_azimuth + 180) % 360 - 180 == pytest.approx(0, abs=0.05)
@@ -205,3 +237,16 @@ def test_shared_recordings_of_four_microphones_come_from_where_they_do(
     # To the side, channels 2 and 3 hear the same, and their order does not matter.
     if abs(true_azimuth) != 90:
         assert swapped.heard.agreement < talk.heard.agreement
+
+
+def test_two_shared_recordings_at_once_come_from_where_each_does(shared_data: Path):
+    names = [name for name in TRUE if name.startswith("speech")]
+    sounds = [
+        soundfile.read(shared_data / "array" / f"speechbrain_4mic_{name}.flac")[0].T
+        for name in names
+    ]
+    rate, length = 16000, min(each.shape[1] for each in sounds)
+    one, other = (each[:, :length] / each[:, :length].std() for each in sounds)
+    talk = locate_talk((0.05 * (one + other)).astype(np.float32), rate, array(SQUARE))
+    found = sorted(math.degrees(each.azimuth) for each in talk.voices)
+    assert found == pytest.approx(sorted(TRUE[name][0] for name in names), abs=2.0)

@@ -29,6 +29,7 @@ def text_of(talk: Talk, every_piece: bool = True) -> str:
         f"azimuth    {_sure(talk, 0)}",
         f"elevation  {_sure(talk, 1)}",
         f"agreement of microphones {talk.heard.agreement:.2f} (1: all, 0: chance)",
+        *_voices(talk),
         *(f"note: {each}" for each in talk.notes),
     ]
     if every_piece:
@@ -50,7 +51,19 @@ def json_of(talk: Talk) -> str:
     for number, name in enumerate(("azimuth", "elevation")):
         whole[f"{name}_sd_deg"] = _degrees(talk.deviations[number])
         whole[f"{name}_interval_deg"] = [_degrees(each) for each in talk.interval[number]]
-    content = {"recording": whole, "pieces": rows(talk), "notes": list(talk.notes)}
+    voices = [
+        {
+            "azimuth_deg": math.degrees(each.azimuth),
+            "azimuth_sd_deg": _degrees(each.deviations[0]),
+            "elevation_deg": math.degrees(each.elevation),
+            "elevation_sd_deg": _degrees(each.deviations[1]),
+            "share": each.share,
+        }
+        for each in talk.voices
+    ]
+    content = {
+        "recording": whole, "voices": voices, "pieces": rows(talk), "notes": list(talk.notes)
+    }  # fmt: skip
     return json.dumps(content, indent=1)
 
 
@@ -71,6 +84,23 @@ def _told(heard: Heard | None) -> dict[str, float | None]:
         "elevation_deg": math.degrees(heard.elevation),
         "agreement": heard.agreement,
     }
+
+
+def _voices(talk: Talk) -> list[str]:
+    """A line a voice, where there are several at once."""
+    lines = [f"voices at once: {len(talk.voices)}; the direction above is that of all together"]
+    for number, each in enumerate(talk.voices, 1):
+        parts = [
+            f"{name} {math.degrees(angle):.1f}"
+            + ("" if math.isnan(sd) or not free else f" ± {math.degrees(sd):.1f}")
+            + " deg"
+            for name, angle, sd, free in zip(
+                ("azimuth", "elevation"), (each.azimuth, each.elevation), each.deviations,
+                talk.free, strict=True,
+            )
+        ]  # fmt: skip
+        lines.append(f"  voice {number}: {', '.join(parts)}; {each.share:.0%} of the sound")
+    return lines if talk.voices else []
 
 
 def _sure(talk: Talk, number: int) -> str:

@@ -14,12 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wellposed.dsp.arrays.geometry import direction
-from wellposed.dsp.doa.peaks import peaks
-from wellposed.dsp.doa.wideband import Pairs, climb, phases, scanned, steered
+from wellposed.dsp.doa.wideband import Pairs, phases
 from wellposed.dsp.stft import Stft
 from wellposed.errors import DataError
 from wellposed.systems.locate.microphones import Microphones
+from wellposed.systems.locate.talk_search import Search
+from wellposed.systems.locate.talk_voices import Voice, several
 
 WINDOW_MS, HOPS = 64.0, 4
 """A window is long beside the way across the array, and short beside a syllable."""
@@ -30,13 +30,6 @@ REDRAWN = 400
 """Bootstrap draws: the ends of a 95 % interval are then the tenth from either side."""
 FEW = 5
 """Pieces below which no interval is told, as for scores (`intervals.FEW`)."""
-UPRIGHT = 1e-6
-"""A line whose horizontal part is a smaller share of it stands upright."""
-STARTS = 3
-"""Highest points of the grid that are climbed from: the right one may not be the highest."""
-GRID_DEG = 5.0
-"""Of the first search; the response's main lobe at 4 kHz is 20 degrees wide for 25 cm, and a climb
-follows. Arrays that are larger get a finer one."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +67,8 @@ class Talk:
     interval: tuple[tuple[float, float], tuple[float, float]]
     """95 % intervals of azimuth and elevation [rad], NaN likewise"""
     pieces: tuple[Piece, ...]
+    voices: tuple[Voice, ...]
+    """Directions at once, the strongest first; none where there is no more than one"""
     free: tuple[bool, bool]
     """Whether azimuth and elevation were searched"""
     notes: tuple[str, ...]
@@ -93,7 +88,7 @@ def locate_talk(
     crossed, weights, levels = _crossed(sound, stft, pairs, piece)
     if float(weights.sum()) == 0:
         raise DataError("the recording is silent in every channel or pair: nothing to locate")
-    search = _Search.of(microphones, pairs, wavenumbers)
+    search = Search.of(microphones, pairs, wavenumbers)
     given = torch.cat([crossed.sum(0, keepdim=True), crossed])
     angles = search.best(given)
     size = torch.cat([weights.sum()[None], weights]) * len(wavenumbers)
@@ -102,8 +97,10 @@ def locate_talk(
         Heard(row[0], row[1], share)
         for row, share in zip(angles.tolist(), agreement.tolist(), strict=True)
     ]
-    drawn = _redrawn(search, crossed, angles[0]) if len(crossed) >= FEW else None
+    draws = _draws(len(crossed)) if len(crossed) >= FEW else None
+    drawn = None if draws is None else _redrawn(search, crossed, angles[0], draws)
     deviations, interval = _spread(angles[0], drawn)
+    voices = several(search, crossed, angles[0], float(weights.sum()), draws)
     pieces = tuple(
         Piece(
             (number + 0.5) * piece * stft.hop / rate,
@@ -113,7 +110,7 @@ def locate_talk(
         for number, level in enumerate(levels.tolist())
     )
     free = bool(search.free[0]), bool(search.free[1])
-    return Talk(heard[0], deviations, interval, pieces, free, search.notes)
+    return Talk(heard[0], deviations, interval, pieces, voices, free, search.notes)
 
 
 def _analysis(
@@ -175,93 +172,17 @@ def _framed(sound: NDArray[np.float32], stft: Stft, piece: int) -> Iterator[Tens
         yield torch.from_numpy(samples.astype(np.float64)).unfold(-1, stft.window, stft.hop)
 
 
-@dataclass(frozen=True)
-class _Search:
-    """Where directions are looked for, with one array."""
-
-    pairs: Pairs
-    wavenumbers: Tensor
-    grid: Tensor
-    """`(azimuths, elevations, 2)`"""
-    free: Tensor
-    normal: Tensor | None
-    notes: tuple[str, ...]
-
-    @classmethod
-    def of(cls, microphones: Microphones, pairs: Pairs, wavenumbers: Tensor) -> "_Search":
-        """Look at the whole sphere, or at the part that the array can tell."""
-        filled, axes = microphones.extents()
-        step = math.radians(GRID_DEG) * min(1.0, 0.25 / microphones.widest)
-        around = torch.linspace(-math.pi, math.pi, math.ceil(2 * math.pi / step) + 1).double()[:-1]
-        above = torch.linspace(-math.pi / 2, math.pi / 2, math.ceil(math.pi / step) + 1).double()
-        free = torch.tensor([True, True])
-        notes: tuple[str, ...] = ()
-        normal = microphones.normal()
-        if filled == 1:
-            around, above, free = _beside(axes[0], around, above)
-            notes = (
-                "the microphones lie on a line: only the angle to it is heard. Told is the "
-                "direction in front, in the plane of zero elevation",
-            )
-        elif normal is not None:
-            side = ", ".join(f"{float(each) + 0.0:.2f}" for each in normal)
-            notes = (
-                "the microphones lie in a plane, and both of its sides sound alike. Told is the "
-                f"side of ({side}): right, up, forward",
-            )
-        grid = torch.stack(torch.meshgrid(around, above, indexing="ij"), -1)
-        return cls(pairs, wavenumbers, grid, free, normal, notes)
-
-    def best(self, crossed: Tensor) -> Tensor:
-        """Angles `(n, 2)` of the highest responses of each `(n, pairs, bins)`: grid, then climb."""
-        angles = self.grid.flatten(0, 1)
-        response = scanned(crossed, self.pairs, self.wavenumbers, angles)
-        if self.normal is not None:
-            told = direction(angles[:, 0], angles[:, 1]) @ self.normal >= -1e-9
-            response = torch.where(told, response, response.amin(-1, keepdim=True))
-        starts = angles[peaks(response, self.grid.shape[:2], STARTS, wrapped=(0,)).index]
-        found = torch.stack([self.climbed(crossed, each) for each in starts.unbind(1)], 1)
-        heights = torch.stack([self.heights(crossed, each) for each in found.unbind(1)], 1)
-        chosen = heights.argmax(1)[:, None, None].expand(-1, 1, 2)
-        return found.gather(1, chosen)[:, 0]
-
-    def heights(self, crossed: Tensor, angles: Tensor) -> Tensor:
-        """Response `(n,)` of each `(n, pairs, bins)` at its own angles `(n, 2)`."""
-        return steered(crossed, self.pairs, self.wavenumbers, angles[:, None])[:, 0]
-
-    def climbed(self, crossed: Tensor, start: Tensor) -> Tensor:
-        """Angles `(n, 2)` beside `start`, on the side that is told."""
-        found = climb(crossed, self.pairs, self.wavenumbers, start, free=self.free)
-        unit = direction(found[:, 0], found[:, 1])
-        if self.normal is not None:
-            beyond = (unit @ self.normal).clamp(max=0)[:, None]
-            unit = unit - 2 * beyond * self.normal
-        kept = torch.stack(
-            [torch.atan2(unit[:, 0], unit[:, 2]), unit[:, 1].clamp(-1, 1).asin()], -1
-        )
-        return torch.where(self.free, kept, start) if not bool(self.free.all()) else kept
-
-
-def _beside(axis: Tensor, around: Tensor, above: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The half circle of directions that a line of microphones tells apart."""
-    if float(axis[[0, 2]].norm()) < UPRIGHT:
-        return torch.zeros(1).double(), above, torch.tensor([False, True])
-    along = math.atan2(float(axis[0]), float(axis[2]))
-    # One of the two halves that begin at the line holds the front.
-    begin = along if math.sin(-along) > 0 else along + math.pi
-    half = begin + torch.linspace(0, math.pi, len(around) // 2 + 1).double()
-    half = torch.atan2(half.sin(), half.cos())
-    return half, torch.zeros(1).double(), torch.tensor([True, False])
-
-
-def _redrawn(search: _Search, crossed: Tensor, whole: Tensor) -> Tensor:
-    """Angles `(REDRAWN, 2)` of pieces that were drawn again."""
-    count = len(crossed)
+def _draws(count: int) -> Tensor:
+    """How often each piece was drawn `(REDRAWN, count)`, float64."""
     draws = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), REDRAWN)
-    weights = torch.from_numpy(draws).to(crossed.dtype)
+    return torch.from_numpy(draws).double()
+
+
+def _redrawn(search: Search, crossed: Tensor, whole: Tensor, draws: Tensor) -> Tensor:
+    """Angles `(REDRAWN, 2)` of pieces that were drawn again."""
     found = []
-    for part in weights.split(50):
-        again = (part @ crossed.flatten(1)).unflatten(1, crossed.shape[1:])
+    for part in draws.split(50):
+        again = (part.to(crossed.dtype) @ crossed.flatten(1)).unflatten(1, crossed.shape[1:])
         found.append(search.climbed(again, whole.expand(len(part), 2).contiguous()))
     return torch.cat(found)
 
