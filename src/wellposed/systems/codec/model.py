@@ -19,6 +19,7 @@ from wellposed.nn.causal import Whole, bounded
 from wellposed.nn.exact import Stream
 from wellposed.nn.quantizers import EmaStage, FactorisedStage, ResidualQuantizer, ScalarStage, Stage
 from wellposed.systems.codec.bands import band_edges
+from wellposed.systems.codec.comb import PAST, combed
 from wellposed.systems.codec.network import Decoder, Encoder, Levels
 from wellposed.systems.codec.recipe import FIRST_STRIDES, FRAMES_PER_SECOND, STRIDES, Model
 
@@ -57,6 +58,8 @@ class DecoderState:
     """What the decoder remembers of a stream."""
 
     tape: Stream = field(default_factory=Stream)
+    past: Tensor | None = None
+    """What came out of the decoder last, before the comb."""
 
 
 class Codec(nn.Module):
@@ -69,6 +72,7 @@ class Codec(nn.Module):
             raise ValueError(f"{rate} Hz: wanted one of {', '.join(map(str, FIRST_STRIDES))} Hz")
         strides = (FIRST_STRIDES[rate], *STRIDES)
         self.rate, self.hop = rate, rate // FRAMES_PER_SECOND
+        self.comb = recipe.comb
         waveform = recipe.latent - recipe.bands
         edges = (waveform,)
         if recipe.bands:
@@ -112,8 +116,10 @@ class Codec(nn.Module):
         samples, framed = wave.shape[-1], self._framed(wave)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not decoder_alone):
             made = self._coded(framed, stages, generator, quantize=quantize)
-        out = bounded(self.decoder(made.quantized, Whole()).float())[:, 0, :samples]
-        return made._replace(wave=out)
+        out = bounded(self.decoder(made.quantized, Whole()).float())[:, 0]
+        if self.comb:
+            out = combed(out, self._nothing(out), self.hop, self.comb, Whole())
+        return made._replace(wave=out[:, :samples])
 
     def _coded(
         self,
@@ -205,8 +211,16 @@ class Codec(nn.Module):
     @torch.no_grad()
     def sound_step(self, latent: Tensor, state: DecoderState) -> Tensor:
         """Samples `(batch, frames * hop)` of the next latents: the second half of decoding."""
-        wave = self.decoder(state.tape.settle(latent), state.tape)[:, 0]
-        return wave.clamp(-1.0, 1.0).float()
+        wave = self.decoder(state.tape.settle(latent), state.tape)[:, 0].clamp(-1.0, 1.0)
+        if self.comb:
+            past = self._nothing(wave) if state.past is None else state.past
+            state.past = torch.cat([past, wave], -1)[:, -past.shape[-1] :].clone()
+            wave = combed(wave, past, self.hop, self.comb, state.tape)
+        return wave.float()
+
+    def _nothing(self, wave: Tensor) -> Tensor:
+        """Silence before a stream."""
+        return wave.new_zeros(len(wave), PAST * self.hop)
 
     def _framed(self, wave: Tensor) -> Tensor:
         samples = wave.shape[-1]

@@ -49,6 +49,9 @@ class Model(Section):
     """Codes of a stage (factorised, ema): 10 bit, as all published codecs of this kind."""
     code_dims: Annotated[int, Field(ge=1)] = 8
     """Dimensions of a code (factorised): arXiv:2306.06546, table 2."""
+    comb: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of the sound a period ago that is added to what is decoded, where it repeats itself
+    (`systems/codec/comb.py`); 0: none. For few bits, where noise is heard before what it bends."""
     look_up: Literal["distance", "cosine"] = "distance"
     """What makes a code the nearest one (factorised): all of it, or its direction alone as in that
     paper. Measured when books are fitted to the untrained transform (1m, 4 scenes of speech, 6 and
