@@ -12,7 +12,7 @@ from wellposed.guard.findings import Finding
 from wellposed.metrics.catalogue import METRICS
 from wellposed.report.draw import DASHES, Chart, Line, Mark
 from wellposed.report.facts import Event, RunFacts, Score, Series
-from wellposed.report.wording import TRAINING_TITLES, plain
+from wellposed.report.wording import TRAINING_TITLES, plain, with_unit
 
 NOISY = "noisy/"
 LINEAR = ("learning_rate", "items_per_s")  # their course is read, not their orders of magnitude
@@ -96,9 +96,13 @@ def name_of(metric: str) -> tuple[str, str]:
     """Title and unit of a metric or a training value; the key itself where nothing is known."""
     if metric in TRAINING_TITLES:
         return TRAINING_TITLES[metric]
-    known = METRICS.get(metric)
-    title = known.title if known else plain(metric)
-    return title[:1].upper() + title[1:], known.unit if known else ""
+    part, slash, last = metric.rpartition("/")
+    if known := METRICS.get(last):
+        title, unit = known.title + f", {plain(part)}" * bool(slash), known.unit
+    else:
+        bare, unit = with_unit(metric)
+        title = plain(bare)
+    return title[:1].upper() + title[1:], unit
 
 
 def _validation_chart(facts: RunFacts, name: str) -> Chart:

@@ -19,7 +19,7 @@ from wellposed.report.charts import (
 )
 from wellposed.report.draw import DASHES, Chart, Line, draw_chart, has_trend
 from wellposed.report.facts import Event, RunFacts, Score
-from wellposed.report.markup import table, tag, text
+from wellposed.report.markup import prose, table, tag, text
 from wellposed.report.verdict import INTERVAL, has_interval
 from wellposed.report.wording import count, figure
 
@@ -108,10 +108,9 @@ def _caption(chart: Chart, findings: Sequence[int]) -> str:
         bad = line.values.size - good.size
         name = f"{line.label}: " if len(chart.lines) > 1 else ""
         if good.size and len(chart.lines) == 1:
-            parts.append(
-                f"first {figure(good[0])}, last {figure(good[-1])}, "
-                f"range {figure(good.min())} to {figure(good.max())}"
-            )
+            ends = f"first {figure(good[0])}, last {figure(good[-1])}, "
+            spread = f"range {figure(good.min())} to {figure(good.max())}"
+            parts.append(ends + spread if good.size > 1 else f"one value, {figure(good[0])}")
         if bad:
             parts.append(f"{name}{count(bad, 'value')} not finite")
     links = [tag("a", f"finding {i}", href=f"#finding-{i}") for i in findings]
@@ -151,7 +150,7 @@ def _found(facts: RunFacts) -> str:
             "li",
             tag("b", str(i), class_="alarm")
             + " "
-            + tag("a", text(finding.title), href=f"#finding-{i}")
+            + tag("a", prose(finding.title), href=f"#finding-{i}")
             + text(f" ({finding.code}) from step {finding.since_step:,}"),
             id=f"mark-{i}",
             tabindex="-1",
@@ -174,7 +173,7 @@ def _events(events: Sequence[Event]) -> str:
             "li",
             tag("b", letter(i))
             + text(f" {event.name} at step {event.step:,}")
-            + text(f": {event.message}" if event.message else ""),
+            + prose(f": {event.message}" if event.message else ""),
             id=f"event-{i}",
         )
         for i, event in enumerate(events, 1)
@@ -187,15 +186,18 @@ def _events(events: Sequence[Event]) -> str:
 
 def _scores(facts: RunFacts) -> str:
     rows = []
+    # Nobody scores the input of a codec or a locator.
+    noisy = any(name.startswith(NOISY) for name in facts.validation)
     for name, scores in facts.validation.items():
         if name.startswith(NOISY):
             continue
         title, unit = name_of(name)
-        noisy = baseline(facts, name)
         best = next((score for score in scores if score.step == facts.best_step), None)
-        cells = [_cell(score) for score in (noisy, best, scores[-1])]
+        shown = [baseline(facts, name)] * noisy + [best, scores[-1]]
+        cells = [_cell(score) for score in shown]
         rows.append([f"{title} [{unit}]" if unit else title, *cells, _scenes(scores[-1])])
-    head = ["Metric", "Noisy input", f"Best, step {facts.best_step or 0:,}", "Last", "Scenes"]
+    columns = ["Noisy input"] * noisy + [f"Best, step {facts.best_step or 0:,}", "Last"]
+    head = ["Metric", *columns, "Scenes"]
     return tag(
         "div", table(f"Mean over the validation scenes, {INTERVAL}", head, rows), class_="card"
     )

@@ -196,6 +196,11 @@ def _draw_line(axes: Axes, line: Line, colour: str, dash: object, chart: Chart) 
         axes.fill_between(
             line.steps, line.low, line.high, color=colour, alpha=0.18, linewidth=0, zorder=2
         )
+        if line.steps.size == 1:
+            # A band of one point has no width.
+            axes.vlines(
+                line.steps, line.low, line.high, color=colour, alpha=0.5, linewidth=3, clip_on=False
+            )
     faint = has_trend(chart, line)
     axes.plot(
         steps,
@@ -255,7 +260,7 @@ def _draw_bad_values(axes: Axes, chart: Chart, span: tuple[float, float]) -> Non
 def _draw_marks(axes: Axes, marks: Sequence[Mark], span: tuple[float, float]) -> None:
     for alarm, height in ((False, 1.02), (True, 1.095)):
         group = sorted((m for m in marks if m.alarm is alarm), key=lambda mark: mark.step)
-        for cluster in _clusters(group, 0.05 * max(span[1] - span[0], 1.0)):
+        for cluster in _clusters(group, max(span[1] - span[0], 1.0)):
             colour = ALARM if alarm else EVENT
             for step in sorted({mark.step for mark in cluster}):
                 axes.axvline(
@@ -276,11 +281,13 @@ def _draw_marks(axes: Axes, marks: Sequence[Mark], span: tuple[float, float]) ->
             )
 
 
-def _clusters(marks: Sequence[Mark], width: float) -> list[list[Mark]]:
+def _clusters(marks: Sequence[Mark], span: float) -> list[list[Mark]]:
     """Marks so near each other that their labels would touch."""
     clusters: list[list[Mark]] = []
     for mark in marks:
-        if clusters and mark.step - clusters[-1][0].step < width:
+        # A label of two numbers and a dash is wider than one of a number.
+        wide = bool(clusters) and len(clusters[-1]) > 1
+        if clusters and mark.step - clusters[-1][0].step < (0.09 if wide else 0.06) * span:
             clusters[-1].append(mark)
         else:
             clusters.append([mark])

@@ -55,7 +55,10 @@ def _heard(folder: Path, sounds: list[Sound]) -> Iterator[str]:
     scores, trouble = _scores(folder / "scores.json")
     if trouble:
         yield tag("p", text(trouble), class_="quiet")
-    absent = [name.lower() for role, name in TITLES.items() if role not in {s.role for s in sounds}]
+    there = {each.role for each in sounds}
+    if scores and "noisy" not in scores:
+        there.add("noisy")  # a codec has no other input than the clean sound
+    absent = [name.lower() for role, name in TITLES.items() if role not in there]
     if absent:
         yield tag("p", text(f"Not in this folder: {', '.join(absent)}."), class_="quiet")
     if not sounds:

@@ -16,6 +16,14 @@ def text(value: object) -> str:
     return escape(str(value), quote=True)
 
 
+def prose(value: object) -> str:
+    """Words of the package as HTML, with `code` between backticks set as code."""
+    parts = text(value).split("`")
+    if len(parts) % 2 == 0:
+        return "`".join(parts)
+    return "".join(f"<code>{each}</code>" if i % 2 else each for i, each in enumerate(parts))
+
+
 def tag(name: str, content: str, /, **attributes: str) -> str:
     """One element around HTML; `class_` and `aria_label` become `class` and `aria-label`."""
     given = "".join(

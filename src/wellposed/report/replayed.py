@@ -6,7 +6,7 @@ from typing import Any
 
 from wellposed.guard.findings import Finding
 from wellposed.report.facts import RunFacts, number
-from wellposed.report.markup import bullets, tag, text
+from wellposed.report.markup import bullets, prose, tag, text
 from wellposed.report.wording import count, duration, figure
 
 UNREPLAYED = "Nothing was replayed: the suspects of the findings above are suspects still."
@@ -52,16 +52,19 @@ def convicted(facts: RunFacts) -> list[str]:
 
 
 def _explanation(facts: RunFacts, i: int, told: Told) -> str:
-    parts = [tag("h3", _title(facts, told)), tag("p", text(told.get("sentence", "")))]
+    parts = [tag("h3", _title(facts, told)), tag("p", prose(told.get("sentence", "")))]
     parts.append(tag("p", text(_control(told)), class_="quiet"))
     verdicts = _verdicts(told)
-    if verdicts:
-        parts.append(_table(verdicts))
+    begun = [each for each in verdicts if not _not_come_to(each)]
+    if begun:
+        parts.append(_table(begun))
+    if left := [tag("code", text(each.get("name", ""))) for each in verdicts if each not in begun]:
+        parts.append(tag("p", f"The budget did not come to {', '.join(left)}.", class_="quiet"))
     for each in verdicts[:1]:
         if each.get("word") == "convicted" and each.get("yaml"):
             parts.append(tag("p", "As a change of the recipe:"))
             parts.append(tag("pre", tag("code", text(each["yaml"])), class_="command"))
-    untested = [text(each) for each in told.get("untested", ())]
+    untested = [prose(each) for each in told.get("untested", ())]
     if untested:
         parts.append(tag("p", "What no replay could tell:") + bullets(untested, class_="quiet"))
     return tag("article", "".join(parts), class_="replay", id=f"replay-{i}", tabindex="-1")
@@ -97,6 +100,11 @@ def _table(verdicts: list[Told]) -> str:
         f'<div class="scroll" tabindex="0" role="region" aria-label="{caption}">'
         f"{tag('table', content, class_='verdicts')}</div>"
     )
+
+
+def _not_come_to(each: Told) -> bool:
+    untouched = not each.get("pairs") and each.get("original") is None
+    return untouched and each.get("word") == "undecided"
 
 
 def _cells(each: Told) -> Iterator[str]:

@@ -19,6 +19,26 @@ TRAINING_TITLES = {
 }
 
 
+SUFFIXES = {
+    "_kbit_s": "kbit/s",
+    "_kbps": "kbit/s",
+    "_db": "dB",
+    "_deg": "deg",
+    "_hz": "Hz",
+    "_ms": "ms",
+    "_m": "m",
+}
+"""How names of values end that say their unit."""
+
+
+def with_unit(name: str) -> tuple[str, str]:
+    """Split the unit off a name: `range_error_m` gives `range_error` and m."""
+    for suffix, unit in SUFFIXES.items():
+        if name.endswith(suffix):
+            return name.removesuffix(suffix), unit
+    return name, ""
+
+
 def figure(value: float) -> str:
     """A number with three digits that count: 2.50, 14.6, 12,000, 0.0300, 3.00e-4."""
     if math.isnan(value):

@@ -13,6 +13,9 @@ from wellposed.engine.recipe import Recipe
 from wellposed.engine.system import System
 from wellposed.engine.telling.figures import counted
 
+NAMED = 3
+"""Untouched suspects that are named at the end; of more only the number is told, once more."""
+
 
 @dataclass
 class Suspect:
@@ -103,9 +106,14 @@ class Judged:
         """What no replay could tell, each in a sentence."""
         cut = {each.name: each.cut for each in self.suspects}
         said = [f"{each.name}: {each.why}" for each in verdicts if each.word == "untested"]
+        undecided = [each for each in verdicts if each.word == "undecided"]
+        left = [each for each in undecided if each.untouched and not cut[each.name]]
+        left = left if len(left) > NAMED else []
+        if left:
+            said.append(f"{counted(len(left), 'change')} that the budget did not come to")
         open_ones: dict[str, list[str]] = {}
-        for each in verdicts:
-            if each.word == "undecided":
+        for each in undecided:
+            if each not in left:
                 after = f"undecided after {counted(each.pairs, 'pair')}{cut[each.name]}"
                 open_ones.setdefault(after, []).append(each.name)
         said += [f"{', '.join(names)}: {after}" for after, names in open_ones.items()]

@@ -47,6 +47,11 @@ class Verdict:
     why: str = ""
     """Why it could not be tested."""
 
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing was tried of it."""
+        return not self.pairs and self.original is None
+
 
 @dataclass(frozen=True)
 class Explanation:
