@@ -11,12 +11,16 @@ and the deterministic bound: amplitudes free, or with equal phases one symbol fo
 free amplitudes leave nothing determined. Errors are root mean squares over a scene's sources
 [rad]; their mean and median over scenes.
 
-    python benchmarks/locate_line.py [--steps 700] [--scenes 500]
+With `--model`, a run of `wellposed train` on scenes of the kind line stands in place of that
+network, with random phases alone.
+
+    python benchmarks/locate_line.py [--steps 700] [--scenes 500] [--model RUN]
 """
 
 import argparse
 import math
 import time
+from collections.abc import Callable
 from itertools import permutations
 
 import torch
@@ -32,10 +36,13 @@ from wellposed.dsp.doa.lines import root_music
 from wellposed.dsp.doa.pursuit import pursue
 from wellposed.dsp.subspace import signal_subspace
 from wellposed.metrics.bounds.fisher import deterministic
+from wellposed.systems.locate.loading import WEIGHTS, load_network
 
 SENSORS, SOURCES, LAGS, SNAPSHOTS, APART, SNR_DB = 8, 5, 8, 100, 15.0, 20.0
 LINE = Array(line(SENSORS, 0.5), 1.0, "far")
 SEARCH = Search(("azimuth",), {"azimuth": (-math.pi / 2, math.pi / 2)})
+Start = Callable[[Tensor], Tensor]
+"""Snapshots to azimuths [rad]."""
 ORDERS = torch.tensor(list(permutations(range(SOURCES))))
 
 
@@ -142,18 +149,35 @@ def bound_of(places: Places, symbols: Tensor, tied: bool) -> Tensor:
     return bound.diagonal(dim1=-2, dim2=-1).mean(-1).sqrt()
 
 
-def setting(same: bool, steps: int, count: int) -> None:
+def surrogate(same: bool, steps: int) -> Start:
+    """Train a network of SubspaceNet's kind; azimuths by root-MUSIC of what it makes."""
     began = time.process_time()
     network = trained(same, steps)
     spent = time.process_time() - began
     size = sum(p.numel() for p in network.parameters())
-    name = "same phases" if same else "random phases"
-    print(f"{name}: {size} parameters, {steps} steps, {spent:.0f} s")
+    print(f"{size} parameters, {steps} steps, {spent:.0f} s")
+    return lambda snapshots: azimuths(network(snapshots))
+
+
+def locator(model: str) -> Start:
+    """The likeliest proposals of a run of `wellposed train`."""
+    network, _ = load_network(WEIGHTS.find(model), torch.device("cpu"))
+
+    def proposals(snapshots: Tensor) -> Tensor:
+        number = torch.full((len(snapshots),), float(SNAPSHOTS))
+        made = network(torch.view_as_real(snapshots.resolve_conj()), number)
+        return made.places.azimuth[:, :SOURCES].double()
+
+    return proposals
+
+
+@torch.no_grad()
+def setting(same: bool, count: int, start: Start) -> None:
+    print("same phases" if same else "random phases")
     truth, snapshots, symbols = scenes(count, same, 1)
     places = Places.of(truth)
     bound = bound_of(places, symbols, tied=same)
-    with torch.no_grad():
-        begun = azimuths(network(snapshots))
+    begun = start(snapshots)
     told("network", errors(begun, truth), bound)
     fitted = fit(LINE, snapshots, Places.of(begun), SEARCH)
     told("network, then maximum likelihood", errors(fitted.places.azimuth, truth), bound)
@@ -171,11 +195,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=700)
     parser.add_argument("--scenes", type=int, default=500)
+    parser.add_argument("--model", help="run folder or weights file of locate")
     options = parser.parse_args()
     torch.set_num_threads(1)
     print(f"{machine()}, torch {torch.__version__}")
+    if options.model is not None:
+        return setting(False, options.scenes, locator(options.model))
     for same in (True, False):
-        setting(same, options.steps, options.scenes)
+        setting(same, options.scenes, surrogate(same, options.steps))
 
 
 if __name__ == "__main__":
