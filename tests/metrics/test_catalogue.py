@@ -4,7 +4,13 @@ import pytest
 
 from wellposed.errors import RecipeError, RunError
 from wellposed.metrics import catalogue
-from wellposed.metrics.catalogue import METRICS, metric, require_packages, speech_names
+from wellposed.metrics.catalogue import (
+    METRICS,
+    computable,
+    metric,
+    require_packages,
+    speech_names,
+)
 
 
 def test_an_unknown_name_is_an_error_with_the_nearest_known_one():
@@ -29,3 +35,14 @@ def test_a_missing_package_is_an_error_that_says_how_to_install_it(monkeypatch):
     with pytest.raises(RunError, match=r'pip install "wellposed\[metrics\]"'):
         require_packages(["stoi", "pesq_wb"])
     require_packages(["stoi", "si_sdr_db"])
+
+
+def test_a_default_choice_leaves_out_what_is_not_installed_and_says_so(monkeypatch):
+    monkeypatch.setattr(catalogue, "find_spec", lambda package: None)
+    kept, said = computable(("pesq_wb", "stoi", "si_sdr_db"))
+    assert "pesq_wb" not in kept
+    assert "si_sdr_db" in kept
+    assert "pesq_wb" in said
+    assert "pip install" in said
+    monkeypatch.setattr(catalogue, "find_spec", lambda package: package)
+    assert computable(("pesq_wb", "stoi")) == (("pesq_wb", "stoi"), "")

@@ -10,7 +10,7 @@ import tyro
 
 from wellposed.cli.options import read_options
 from wellposed.errors import DataError, RecipeError
-from wellposed.metrics.catalogue import require_packages, speech_names
+from wellposed.metrics.catalogue import computable, require_packages, speech_names
 from wellposed.metrics.table import plain, write_json
 from wellposed.systems.enhance.comparison import Contender, compare, contenders, scenes_to_score
 from wellposed.systems.enhance.pairs import FolderPairs, Pair
@@ -52,8 +52,11 @@ def compare_models(arguments: list[str]) -> int:
     require_packages(options.metrics)
     models = contenders(options.models)
     pairs, fed = _fed(options, models)
-    names = options.metrics or speech_names(pairs[0].rate)
-    require_packages(names)
+    names, left_out = options.metrics, ""
+    if not names:
+        names, left_out = computable(speech_names(pairs[0].rate))
+    if left_out:
+        print(left_out, file=sys.stderr)
     made = compare(
         models,
         pairs,

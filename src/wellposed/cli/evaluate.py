@@ -12,7 +12,7 @@ import yaml
 
 from wellposed.cli.options import read_options
 from wellposed.errors import CheckpointError, DataError
-from wellposed.metrics.catalogue import require_packages, speech_names
+from wellposed.metrics.catalogue import computable, require_packages, speech_names
 from wellposed.systems.codec.coder import Coder
 from wellposed.systems.codec.evaluation import LOSSES
 from wellposed.systems.codec.evaluation import evaluate as evaluate_codec
@@ -80,7 +80,6 @@ def evaluate(arguments: list[str]) -> int:
     enhancer = None if options.model == NOISY else Enhancer.load(options.model)
     pairs, rate = _pairs(options)
     names = options.metrics or _default_names(rate)
-    require_packages(names)
     result = score(pairs, enhancer, names=names, workers=options.workers, progress=_progress)
     folder = options.out
     if folder is None and Path(options.model).is_dir():
@@ -176,7 +175,10 @@ def _pairs(options: Evaluate) -> tuple[Iterable[Pair], int]:
 def _default_names(rate: int) -> tuple[str, ...]:
     names = list(speech_names(rate))
     names.insert(names.index("si_sdr_db") + 1, "si_sdr_improvement_db")
-    return tuple(names)
+    kept, left_out = computable(names)
+    if left_out:
+        print(left_out, file=sys.stderr)
+    return kept
 
 
 def _progress(done: int, total: int | None, name: str) -> None:

@@ -4,7 +4,7 @@ Promise: every name that a score table can hold is here once, and nowhere else i
 whether more of it is better.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.util import find_spec
@@ -134,11 +134,30 @@ def speech_names(rate: int) -> tuple[str, ...]:
     return (pesq, "stoi", "estoi", "si_sdr_db", "snr_db", "level_error_db")
 
 
+def computable(names: Sequence[str]) -> tuple[tuple[str, ...], str]:
+    """Names of a default choice whose packages are here, and a sentence on those left out, or "".
+
+    Whoever names a metric gets `require_packages` instead.
+    """
+    kept = tuple(name for name in names if _is_here(metric(name).package))
+    left = [name for name in names if name not in kept]
+    packages = sorted({metric(name).package for name in left})
+    said = (
+        f"without {', '.join(left)}: no package {', '.join(packages)} here "
+        '(`pip install "wellposed[metrics]"`)'
+    )
+    return kept, said if left else ""
+
+
+def _is_here(package: str) -> bool:
+    return not package or find_spec(package) is not None
+
+
 def require_packages(names: Iterable[str]) -> None:
     """Raise RunError if a package that one of the named metrics needs is not installed."""
     for name in names:
         package = metric(name).package
-        if package and find_spec(package) is None:
+        if not _is_here(package):
             raise RunError(
                 f"{name}: the package '{package}' is not installed. Run "
                 f'`pip install "wellposed[metrics]"`, or leave {name} out of the metrics.'
