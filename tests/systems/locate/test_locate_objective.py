@@ -4,6 +4,8 @@ import pytest
 import torch
 from little_locator import batch_of, line_system, network_of, system
 
+from wellposed.engine.randomness import generator
+from wellposed.engine.system import Moment
 from wellposed.systems.locate.ideal import between, ideal
 from wellposed.systems.locate.objective import locate_terms, weights_of
 from wellposed.systems.locate.recipe import LocateRecipe
@@ -67,13 +69,23 @@ def test_the_order_of_the_sources_changes_no_term(asked):
         torch.testing.assert_close(first[name], second[name], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("front", FRONTS)
+def test_every_term_depends_on_what_is_shown(front):
+    # Ten sensors have 35 cells: the root then begins at an odd place of what is shown.
+    given = {"scenes__line__sensors": 10} if front == "line" else {}
+    made = FRONTS[front](scenes__sources=(1, 3), **given)
+    batch, network = batch_of(made, 1), network_of(made)
+    moment = Moment(0, generator(torch.device("cpu"), 0, "test"))
+    terms = made.terms("model", {"model": network}, batch, moment)
+    for term in terms.values():
+        (slope,) = torch.autograd.grad(term.sum(), moment.shown["estimate"], retain_graph=True)
+        assert bool((slope.abs().sum(-1) > 0).all())
+
+
 def test_the_labels_reach_neither_the_estimate_nor_its_covariance():
     made = system()
     batch = batch_of(made, 3)
     network = network_of(made)
-    from wellposed.engine.randomness import generator
-    from wellposed.engine.system import Moment
-
     shown = []
     for changed in (
         batch,

@@ -195,6 +195,29 @@ class Block(nn.Module):
 
 def shown(made: Proposed) -> Tensor:
     """All that the terms compare, in one tensor `(batch, numbers)`."""
+    return torch.cat([each.flatten(1) for each in _compared(made)], -1)
+
+
+def proposed_in(estimate: Tensor, made: Proposed) -> Proposed:
+    """The proposal that says what is `shown`, the rest as it was `made`.
+
+    Terms are computed of it, so that what the guard sees is what they compare.
+    """
+    parts = _compared(made)
+    split = estimate.split([each[0].numel() for each in parts], -1)
+    presence, offset, curvature, count, root = (
+        one.reshape(each.shape) for one, each in zip(split, parts, strict=True)
+    )
+    return made._replace(
+        presence=presence,
+        offset=offset,
+        curvature=curvature,
+        count=count,
+        # A view as complex numbers would ask for an even offset.
+        root=torch.complex(root[..., 0], root[..., 1]),
+    )
+
+
+def _compared(made: Proposed) -> list[Tensor]:
     parts = [made.presence, made.offset, made.curvature, made.count]
-    parts.append(torch.view_as_real(made.covariance))
-    return torch.cat([each.flatten(1) for each in parts], -1)
+    return [*parts, torch.view_as_real(made.root)]

@@ -19,7 +19,7 @@ from wellposed.systems.locate.cells import Cells
 from wellposed.systems.locate.declaration import declared
 from wellposed.systems.locate.estimate import located
 from wellposed.systems.locate.exhibits import exhibit_of
-from wellposed.systems.locate.model import Locator, Proposed, shown
+from wellposed.systems.locate.model import Locator, Proposed, proposed_in, shown
 from wellposed.systems.locate.objective import locate_terms, weights_of
 from wellposed.systems.locate.recipe import SIZES, LocateRecipe
 from wellposed.systems.locate.scenes import front_of
@@ -67,7 +67,9 @@ class LocateSystem(System[LocateRecipe]):
         """Compare what is proposed from the inputs with the truth."""
         network = networks["model"]
         made: Proposed = network(*(batch[name] for name in self.inputs))
-        moment.show(estimate=shown(made))
+        estimate = shown(made)
+        moment.show(estimate=estimate)
+        made = proposed_in(estimate, made)
         # Wrapped for several processes, the network itself does not show its map.
         cells = Cells.of(self.recipe.model, self.recipe.scenes)
         elements = self.front.elements.to(torch.float32)
