@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 
 import numpy as np
 import pytest
@@ -169,3 +170,36 @@ def test_another_file_is_told_what_is_wanted(tmp_path, capsys):
     np.savez(path, something=np.zeros(3))
     assert main(["locate", str(path)]) == 1
     assert "wellposed locate example" in capsys.readouterr().err
+
+
+def test_a_weak_source_in_many_snapshots_is_told_and_noise_alone_is_not(line):
+    """An eighth of the power of the noise: a penalty for every amplitude would hide it."""
+    made = np.random.default_rng(0)
+    sensors, number = len(line["positions"]), 200
+
+    def white(*shape: int) -> np.ndarray:
+        return (made.standard_normal((*shape, 2)) @ np.array([1, 1j])) / math.sqrt(2)
+
+    turn = 2 * math.pi / float(line["wavelength"]) * math.sin(0.3)
+    response = np.exp(1j * turn * line["positions"][:, :1])
+    kept = {name: line[name] for name in ("positions", "wavelength")}
+    noise = white(sensors, number)
+    heard = noise + 0.35 * response * white(1, number)
+    found = find_on_array(array_data(kept | {"snapshots": heard}), Field(), 3)
+    assert len(found.places.azimuth) == 1
+    assert float(found.places.azimuth[0]) == pytest.approx(0.3, abs=5 * float(found.deviations[0]))
+    nothing = find_on_array(array_data(kept | {"snapshots": noise}), Field(), 3)
+    assert len(nothing.places.azimuth) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--start", "network"], "needs a --model trained for it"),
+        (["--model", "surface-small"], "of an array; this model"),
+        (["--model", "surface-small", "--azimuth", "-60", "60"], "--azimuth: only of an array"),
+    ],
+)
+def test_what_an_array_cannot_be_asked_is_refused(tmp_path, line, options, reason, capsys):
+    assert main(["locate", str(written(tmp_path, line)), *options]) == 1
+    assert reason in capsys.readouterr().err
