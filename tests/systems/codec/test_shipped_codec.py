@@ -15,10 +15,10 @@ from wellposed.systems.codec.coder import Coder, Settings
 from wellposed.systems.codec.loading import WEIGHTS, load_tables_of
 from wellposed.systems.codec.lossy import decoded_with_losses
 
-CARD = {12: (5.665, 1.967), 6: (3.816, 1.652)}
+CARD = {12: (6.318, 2.200), 6: (5.303, 1.826)}
 """SI-SDR [dB] and PESQ of these files by stages, as measured when the weights were released."""
 LEVEL_DB = 0.5
-"""Error of the level of this speaker, 0.17 dB when measured; 0.5 dB is the promise."""
+"""Error of the level of this speaker, 0.22 dB when measured; 0.5 dB is the promise."""
 
 
 @pytest.fixture(scope="module")

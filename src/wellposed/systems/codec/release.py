@@ -34,15 +34,19 @@ def release(
 ) -> Released:
     """Write the weights of `source` to `target`, with a decoder that keeps levels.
 
-    A decoder trained on differences is too quiet where it is unsure. Its last layer is scaled so
-    that the mean ratio of the RMS of decoded `recordings` to that of the originals, with all
-    stages, is 1. Numbers are rounded to half precision. Raises DataError: no recording with sound.
+    A decoder trained on differences is too quiet where it is unsure. Its last layer, and
+    patterns of bands, are scaled so that the mean ratio of the RMS of decoded `recordings` to that
+    of the originals, with all stages, is 1. Numbers are rounded to half precision. Raises
+    DataError: no recording with sound.
     """
     coder = Coder.load(source)
     ratio = amplitude_ratio(coder, recordings)
-    last = coder.network.decoder.layers[-1]
+    decoder = coder.network.decoder
+    last = decoder.layers[-1]
     assert isinstance(last, CausalConv)
     last.gain.div_(ratio)
+    if decoder.bands is not None:
+        decoder.bands.patterns.gain.div_(ratio)
     tensors, card = load_model(source)
     for name, value in coder.network.state_dict().items():
         tensors[f"model/{name}"] = value.to(SMALL) if value.is_floating_point() else value
