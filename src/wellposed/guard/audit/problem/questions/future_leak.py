@@ -54,30 +54,33 @@ def ask(rehearsal: Rehearsal) -> Part:
         text = f"beyond {lookahead} samples the future changes nothing, to rounding"
         return Part([Answer(QUESTION, text)], numbers)
     size = max(float(each.abs().max()) for each in base.values())
-    return Part(
-        [
-            bad(
-                QUESTION,
-                "WP214",
-                Severity.FAIL,
-                f"declared to look {lookahead} samples ahead, it looks {ahead} further: the past "
-                f"of the estimate changes by {change / size:.2g} of its size",
-                {
-                    "subject": "estimate",
-                    "change": change,
-                    "rounding": rounding,
-                    "samples_ahead": ahead + lookahead,
-                    "past_samples_changed": frames,
-                },
-                suspects=(
-                    ("a norm over time", "norm over the features of one frame: the leak is gone"),
-                    ("a centred window, filter or tap", "shift it back by its reach"),
-                    ("a layer that runs both ways", "run it forward only"),
-                ),
-                advice="make it causal, or declare the look-ahead that it has",
-            )
-        ],
-        numbers,
+    title = (
+        f"declared to look {lookahead} samples ahead, it looks {ahead} further: the past of the "
+        f"estimate changes by {change / size:.2g} of its size"
+    )
+    facts = {
+        "subject": "estimate",
+        "change": change,
+        "rounding": rounding,
+        "samples_ahead": ahead + lookahead,
+        "past_samples_changed": frames,
+    }
+    return Part([_looks_ahead(title, facts)], numbers)
+
+
+def _looks_ahead(title: str, facts: dict[str, float | int | str]) -> Answer:
+    return bad(
+        QUESTION,
+        "WP214",
+        Severity.FAIL,
+        title,
+        facts,
+        suspects=(
+            ("a norm over time", "norm over the features of one frame: the leak is gone"),
+            ("a centred window, filter or tap", "shift it back by its reach"),
+            ("a layer that runs both ways", "run it forward only"),
+        ),
+        advice="make it causal, or declare the look-ahead that it has",
     )
 
 
