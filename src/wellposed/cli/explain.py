@@ -85,13 +85,8 @@ def explain(arguments: list[str]) -> int:
         from wellposed.cli.explain_stories import judge
 
         return judge(options.only, options.seeds, budget_s, options.workers, as_json=options.json)
-    if options.share and options.join:
-        raise RecipeError("--share and --join: one machine shares its replays, others join it.")
-    if options.storage is not None and not (options.share or options.join):
-        raise RecipeError("--storage: wanted --share or --join beside it.")
-    if options.run is None:
-        raise RecipeError("wanted the folder of a run, or --stories: wellposed explain RUN.")
-    folder = RunFolder.open(options.run)
+    path = _run_folder(options)
+    folder = RunFolder.open(path)
     kind = system_type(system_name(folder.recipe))
     finding = chosen(read_findings(folder), options.finding)
     case = case_of(kind, folder, finding)
@@ -99,11 +94,36 @@ def explain(arguments: list[str]) -> int:
     if options.join:
         return _join(case, system, options)
     case = _with_suspects(case, system, finding, options)
+    told = _in_two_looks(case, system, finding, options)
+    file = write(told, path)
+    if options.json:
+        print(json.dumps(told.to_json(), indent=1, allow_nan=False))
+    else:
+        print("\n".join(lines(told)))
+        print(f"\nwritten to {file}")
+    return 0 if told.convicted else 1
+
+
+def _run_folder(options: Explain) -> Path:
+    """The folder of the run. Raises RecipeError: there is none, or options that clash."""
+    if options.share and options.join:
+        raise RecipeError("--share and --join: one machine shares its replays, others join it.")
+    if options.storage is not None and not (options.share or options.join):
+        raise RecipeError("--storage: wanted --share or --join beside it.")
+    if options.run is None:
+        raise RecipeError("wanted the folder of a run, or --stories: wellposed explain RUN.")
+    return options.run
+
+
+def _in_two_looks(
+    case: Case, system: System[Any], finding: Finding, options: Explain
+) -> Explanation:
+    """Explain from the checkpoint, and from the start if nothing was convicted from there on."""
+    budget_s, say = seconds(options.budget), _say(options)
     budget = Budget.of(budget_s)
+    # Both looks together convict what does nothing as seldom as one look would.
+    level = LEVEL / 2 if case.start else LEVEL
     with _doing(case, system, options, budget) as does:
-        # Both looks together convict what does nothing as seldom as one look would.
-        level = LEVEL / 2 if case.start else LEVEL
-        say = _say(options)
         reasoning = Explaining(case, does, budget_s, options.workers, say, budget, level)
         told = _told(reasoning, system, finding, options)
         late = case.start > 0 and told.reproduced and not told.convicted
@@ -112,13 +132,7 @@ def explain(arguments: list[str]) -> int:
             again = replace(reasoning, case=from_the_start(case))
             whole = _told(again, system, finding, options)
             told = whole if whole.reproduced else told
-    file = write(told, options.run)
-    if options.json:
-        print(json.dumps(told.to_json(), indent=1, allow_nan=False))
-    else:
-        print("\n".join(lines(told)))
-        print(f"\nwritten to {file}")
-    return 0 if told.convicted else 1
+    return told
 
 
 def _told(

@@ -7,12 +7,15 @@ above 1 the item outweighs the batch [B]; a bet that would be fair if the items 
 """
 
 import math
+from collections.abc import Mapping
 
 from ..evidence import KEPT, Evidence
 from ..findings import Finding, Severity, Suspect
 from ..heavytail import outweighed, wager
 from ..instruments.forces import LARGEST
 from ..windows import UNPLANNED
+
+Table = Mapping[str, float]
 
 CODES = ("WP314",)
 READS = "items"
@@ -35,6 +38,12 @@ def check(evidence: Evidence) -> Finding | None:
     sequences = 1 if len(records) < KEPT else UNPLANNED
     if fortune < math.log(sequences / evidence.plan.false_alarms):
         return None
+    return _finding(evidence, looks, count, fortune)
+
+
+def _finding(
+    evidence: Evidence, looks: list[tuple[int, Table]], count: int, fortune: float
+) -> Finding:
     hits = [(step, table) for step, table in looks if table["over_others"] > 1]
     table = hits[-1][1]
     item = int(table["item"])
