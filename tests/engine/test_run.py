@@ -147,10 +147,16 @@ def test_after_the_alarm_is_lost_a_replay_starts_from_a_checkpoint(tmp_path, mon
         file.unlink()
     (run / "alarms" / "step-00000002").rmdir()
     # Step 3 was refused too, but is of the same streak and has no alarm of its own.
-    for step, source in ((2, "step-00000002.safetensors, 0"), (3, "step-00000002.safetensors, 1")):
+    for step, repeated in ((2, "0 steps"), (3, "1 step")):
         again = replay(Enhance, run, step)
-        assert again.source == f"{source} steps repeated"
+        assert again.source == f"step-00000002.safetensors, {repeated} repeated"
         assert [(each.code, each.step) for each in again.findings] == [("WP301", step)]
+
+
+def test_a_step_that_the_run_has_not_taken_is_not_replayed(tmp_path):
+    run = start(Enhance, enhance_recipe(), tmp_path / "run", 4)
+    with pytest.raises(RunError, match=r"step 1234 cannot be replayed: the run has come to step 4"):
+        replay(Enhance, run, 1234)
 
 
 def test_a_replay_of_a_healthy_step_has_the_values_of_its_row(tmp_path):

@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 
 from wellposed.cli.options import read_options
+from wellposed.engine.telling.figures import counted
 from wellposed.errors import DataError, RecipeError
 from wellposed.metrics.catalogue import computable, require_packages, speech_names
 from wellposed.metrics.table import plain, write_json
@@ -82,7 +83,7 @@ def _fed(options: CompareOptions, models: list[Contender]) -> tuple[list[Pair], 
         if options.data is not None:
             raise DataError("compare: --pairs and --data exclude each other; give one of them")
         pairs = list(FolderPairs(options.pairs))
-        return pairs, f"{len(pairs)} pairs of {options.pairs}"
+        return pairs, f"{counted(len(pairs), 'pair')} of {options.pairs}"
     first = models[0]
     pairs = scenes_to_score(first.recipe, options.scenes, options.data)
     source = options.data or first.recipe.data.path or "synthetic sound"

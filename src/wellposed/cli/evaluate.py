@@ -59,7 +59,7 @@ class Evaluate:
     losses: tuple[float, ...] = LOSSES
     """Of a codec: shares of frames that are lost on the way."""
     opus: bool = True
-    """Of a codec: score Opus beside it, where opusenc and opusdec are installed."""
+    """Of a codec: whether Opus is scored beside it, where opusenc and opusdec are installed."""
 
     set: Annotated[dict[str, str], tyro.conf.arg(metavar="KEY VALUE")] = field(default_factory=dict)
     """Of a locator: other scenes than those of its recipe, such as scenes.path-loss "[0, 0]"."""

@@ -35,7 +35,7 @@ class Train(Wanted):
     until: int | None = None
     """Stop after this step, as if interrupted; `wellposed resume` goes on."""
     audit: bool = True
-    """Ask first whether the problem is well posed: about a minute, more where it is in doubt."""
+    """Whether to ask first if the problem is well posed: about a minute, more where in doubt."""
     audit_anyway: bool = False
     """Go on where the audit has a FAIL."""
     log_to: tuple[str, ...] = ()

@@ -37,7 +37,7 @@ class Tune(Wanted):
     devices: tuple[str, ...] = ()
     """Devices that workers share out, such as cuda:0 cuda:1."""
     audit: bool = True
-    """Ask first whether the problem is well posed; once for a search."""
+    """Whether to ask first if the problem is well posed; once for a search."""
     audit_anyway: bool = False
     """Go on where the audit has a FAIL."""
 

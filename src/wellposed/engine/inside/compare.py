@@ -10,7 +10,7 @@ from typing import Any
 from wellposed.engine.inside.apart import Apart, Layer
 from wellposed.engine.inside.ranges_text import columns
 from wellposed.engine.inside.versus import Better, Scores, Versus, versus
-from wellposed.engine.telling.figures import number
+from wellposed.engine.telling.figures import counted, number
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -128,7 +128,7 @@ class Comparison:
                 for made in all_made
                 if made.undefined
             ]
-        return "\n".join([f"metric by metric, {len(self.items)} items", *lines])
+        return "\n".join([f"metric by metric, {counted(len(self.items), 'item')}", *lines])
 
 
 def _metric_row(title: str, letter: str, made: Versus) -> list[str]:
@@ -143,7 +143,9 @@ def _metric_row(title: str, letter: str, made: Versus) -> list[str]:
 
 
 def _layers(apart: Apart, letter: str, recipe: Mapping[str, tuple[Any, Any]], walked: int) -> str:
-    lines = [f"{letter} against A, layer by layer, matched by {apart.by}, {walked} items"]
+    lines = [
+        f"{letter} against A, layer by layer, matched by {apart.by}, {counted(walked, 'item')}"
+    ]
     if recipe:
         shown = [f"{key} {a} | {b}" for key, (a, b) in list(recipe.items())[:6]]
         more = f", and {len(recipe) - 6} more" if len(recipe) > 6 else ""

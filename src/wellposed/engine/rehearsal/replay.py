@@ -15,6 +15,7 @@ from wellposed.engine.storage import checkpoint
 from wellposed.engine.storage.history import read_history
 from wellposed.engine.storage.runfolder import RunFolder
 from wellposed.engine.system import Batch, System
+from wellposed.engine.telling.figures import counted
 from wellposed.errors import RunError
 from wellposed.guard import Alarm, Finding, load_batch
 
@@ -107,4 +108,4 @@ def _approach(run: Run, folder: RunFolder, step: int) -> str:
     start = run.moving.step
     for number, batch in enumerate(run.batches.stream(start, step), start):
         run.stepper.step(run.batches.system_at(number), batch, number)
-    return f"{source}, {step - start} steps repeated"
+    return f"{source}, {counted(step - start, 'step')} repeated"

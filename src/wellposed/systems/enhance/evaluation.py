@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from wellposed.engine.telling.figures import counted
 from wellposed.errors import DataError
 from wellposed.metrics.catalogue import metric, require_packages, speech_names
 from wellposed.metrics.parallel import Job, score_all
@@ -71,7 +72,7 @@ class Evaluation:
     def text(self) -> str:
         """Table for people: means, 95 % intervals, gains, and what was undefined and why."""
         subject = "noisy input" if self.noisy_rows is None else "estimate"
-        lines = [f"{len(self.files)} files, {subject}: mean [95 % interval]"]
+        lines = [f"{counted(len(self.files), 'file')}, {subject}: mean [95 % interval]"]
         lines.append(text_table(self.summary, failures(self.rows)))
         gain, before = self.gain, self.noisy_summary
         if gain:
