@@ -60,11 +60,11 @@ def test_an_unknown_key_names_the_nearest_one_and_the_file(tmp_path: Path, text:
     assert str(caught.value) == f"{path}: unknown key {wanted}"
 
 
-def test_a_key_like_no_other_lists_the_known_ones(tmp_path: Path):
-    with pytest.raises(
-        RecipeError, match=r"unknown key xyzzy\. Known keys: seed, data, data\.path"
-    ):
+def test_a_key_like_no_other_lists_the_known_ones_beside_it(tmp_path: Path):
+    with pytest.raises(RecipeError, match=r"unknown key xyzzy\. Known keys: seed, data, training"):
         load(Toy, written(tmp_path, "xyzzy: 1"))
+    with pytest.raises(RecipeError, match=r"Known keys below average: average\.decay\.$"):
+        load(Toy, written(tmp_path, "average: {qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq: 1}"))
 
 
 def test_every_mistake_is_named_at_once(tmp_path: Path):
