@@ -28,9 +28,9 @@ def unknown(where: str, key: str, known: list[str]) -> str:
     """Say that a key does not exist, and which one may be meant."""
     # All keys of a recipe fill a screen; those beside the unknown one are what was meant.
     parent = key.rpartition(".")[0]
-    others = [each for each in known if each != parent]
-    near = difflib.get_close_matches(key, others, n=1, cutoff=0.5)
     beside = [each for each in known if each.rpartition(".")[0] == parent]
+    others = [each for each in known if each != parent or not beside]
+    near = difflib.get_close_matches(key, others, n=1, cutoff=0.5)
     here = f"Known keys below {parent}" if parent and beside else "Known keys"
     told = beside or [each for each in known if "." not in each]
     hint = f", did you mean {near[0]}?" if near else f". {here}: {', '.join(told)}."
