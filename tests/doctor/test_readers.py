@@ -176,7 +176,7 @@ def test_other_encodings_are_read(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("a.csv", "", "no delimiter"),
+        ("a.csv", "", "no line in it"),
         ("a.csv", "step,loss\n", "no row of numbers"),
         ("a.txt", "words\n\nof\n", "no delimiter"),
         ("a.csv", "name,colour\nfox,red\nelm,green\n", "no row of numbers"),

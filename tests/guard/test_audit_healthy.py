@@ -13,6 +13,7 @@ from wellposed.guard.audit import Probes
 from wellposed.losses.compressed import compressed_complex, compressed_magnitude
 from wellposed.losses.extraction import soft_error_db, squared_log_gain
 from wellposed.losses.level import level_distance
+from wellposed.losses.loudness import loudness_distance
 from wellposed.losses.mel import mel_distance
 from wellposed.losses.phase import group_delay, instantaneous_frequency, phase
 from wellposed.losses.spectrum import consistency, real_imaginary
@@ -48,11 +49,12 @@ COSTLY: dict[str, tuple[Loss, dict[str, Any]]] = {
     ),
     "consistency": (consistency, {"domain": "spectrum", "role": "term"}),
     "mel_distance": (mel_distance, {"role": "term"}),
+    "loudness_distance": (loudness_distance, {"role": "term"}),
 }
 # The floors of these are made for unit power of the mixture.
 UNIT_LEVEL = {
     name for name, (_, declared) in COSTLY.items() if declared.get("domain") == "spectrum"
-} - {"complex_l1"} | {"level_distance"}
+} - {"complex_l1"} | {"level_distance", "loudness_distance"}
 
 
 def fails(name: str, seed: int) -> list[str]:

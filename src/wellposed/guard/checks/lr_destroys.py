@@ -13,6 +13,7 @@ either is over cannot come back: FAIL at once, beside what the guard says of the
 """
 
 import math
+from collections.abc import Mapping
 
 from ..evidence import Evidence
 from ..findings import Finding, Severity, Suspect
@@ -30,16 +31,21 @@ def check(evidence: Evidence) -> list[Finding]:
     if not records:
         return []
     found = []
-    for name, latest in records[-1].table.items():
+    for name in records[-1].table:
         looks = [(r.step, r.table[name]) for r in records if name in r.table]
-        long = [(step, each["step"]) for step, each in looks if each.get("step", 0.0) > 1]
+        long = _long(looks)
         if long:
             rows, lost = _worse(evidence, long[0][0])
             grave = len(long) >= TWICE or lost
             if lost or rows >= (SOON if grave else LATE):
                 severity = Severity.FAIL if grave else Severity.WARN
-                found.append(_finding(name, severity, long, latest["lr"], rows))
+                found.append(_finding(evidence.step, severity, name, looks, rows))
     return found
+
+
+def _long(looks: list[tuple[int, Mapping[str, float]]]) -> list[tuple[int, float]]:
+    """Steps longer than the weights, and how long."""
+    return [(step, each["step"]) for step, each in looks if each.get("step", 0.0) > 1]
 
 
 def _worse(evidence: Evidence, step: int) -> tuple[int, bool]:
@@ -57,21 +63,26 @@ def _worse(evidence: Evidence, step: int) -> tuple[int, bool]:
 
 
 def _finding(
-    name: str, severity: Severity, long: list[tuple[int, float]], rate: float, rows: int
+    step: int,
+    severity: Severity,
+    name: str,
+    looks: list[tuple[int, Mapping[str, float]]],
+    rows: int,
 ) -> Finding:
+    long = _long(looks)
     first, _ = long[0]
     most = max(size for _, size in long)
     return Finding(
         code="WP117",
         title=f"a step is {most:.2g} times as long as the median weight that it moves",
         severity=severity,
-        step=long[-1][0],
+        step=step,
         since_step=first,
         evidence={
             "subject": name,
             "longest_relative_step": most,
             "looks_with_such_steps": len(long),
-            "lr": rate,
+            "lr": looks[-1][1]["lr"],
             "steps_since_without_the_loss_of_before": rows,
         },
         suspects=(
