@@ -5,7 +5,6 @@ from multiprocessing import get_context
 from typing import Any
 
 import pytest
-import torch
 
 from wellposed.faults.injections import all_faults
 from wellposed.faults.trial import Trial, attempt
@@ -33,9 +32,9 @@ def worker():
         yield pool
 
 
-def train(name: str) -> Trial:
-    torch.set_num_threads(1)
-    return attempt(all_faults()[name](), **QUICK.get(name, {}))
+def train(name: str, pool: ProcessPoolExecutor) -> Trial:
+    """The outcome in another process, on one thread (tests/conftest.py)."""
+    return pool.submit(attempt, all_faults()[name](), **QUICK.get(name, {})).result()
 
 
 def is_as_wanted(trial: Trial) -> bool:
@@ -49,12 +48,12 @@ def is_as_wanted(trial: Trial) -> bool:
     [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in all_faults()],
 )
 def test_the_fault_is_found_and_named_right(name, worker):
-    trial = worker.submit(train, name).result()
+    trial = train(name, worker)
     if is_as_wanted(trial):
         return
     # A run is a function of its recipe. Where it is none, there is no fault of ours to judge.
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as another:
-        again = another.submit(train, name).result()
+        again = train(name, another)
     if again != trial and is_as_wanted(again):
         pytest.xfail(f"this machine does not repeat its own run: {trial.found}, {again.found}")
     pytest.fail(f"{trial.verdict}, delay {trial.delay}: {trial.found}")
