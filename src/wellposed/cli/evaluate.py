@@ -1,7 +1,7 @@
 """`wellposed evaluate`: scores of a model, or of the noisy input, on pairs or on scenes."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +23,7 @@ from wellposed.systems.enhance.evaluation import evaluate as score
 from wellposed.systems.enhance.loading import WEIGHTS as ENHANCERS
 from wellposed.systems.enhance.pairs import FolderPairs, Pair
 from wellposed.systems.enhance.use import Enhancer
+from wellposed.systems.extract.evaluation import default_names as extract_names
 from wellposed.systems.extract.evaluation import evaluate as evaluate_extract
 from wellposed.systems.extract.loading import WEIGHTS as EXTRACTORS
 from wellposed.systems.extract.loading import load_network
@@ -109,7 +110,7 @@ def _evaluate_extract(options: Evaluate) -> int:
         recipe,
         options.scenes,
         data=options.data,
-        names=options.metrics or None,
+        names=options.metrics or _computable(extract_names(recipe.scenes.rate)),
         progress=lambda done, name: _progress(done, options.scenes, name),
     )
     print(result.text())
@@ -175,6 +176,11 @@ def _pairs(options: Evaluate) -> tuple[Iterable[Pair], int]:
 def _default_names(rate: int) -> tuple[str, ...]:
     names = list(speech_names(rate))
     names.insert(names.index("si_sdr_db") + 1, "si_sdr_improvement_db")
+    return _computable(names)
+
+
+def _computable(names: Sequence[str]) -> tuple[str, ...]:
+    """Those whose packages are here; the others are told."""
     kept, left_out = computable(names)
     if left_out:
         print(left_out, file=sys.stderr)

@@ -38,7 +38,7 @@ NAMES = (
     "si_sdr_improvement_db", "si_sdr_db", "level_error_db", "over_suppression", "not_improved",
     "confusion", ATTENUATION, "estoi",
 )  # fmt: skip
-"""Metrics of the tables by default, besides PESQ, STOI and those of presence."""
+"""Metrics of the tables by default, at any rate."""
 ENROLMENTS = ("right", "wrong", "zero")
 SWAPPED = ("si_sdr_db", "level_error_db", "presence_logit")
 """Metrics of the report on exchanged enrolments."""
@@ -142,6 +142,11 @@ class Evaluation:
         (folder / "summary.txt").write_text(self.text() + "\n", encoding="utf-8")
 
 
+def default_names(rate: int) -> tuple[str, ...]:
+    """Names of metrics for sound at `rate` [Hz], besides those of presence."""
+    return *NAMES, *speech_names(rate)[:2]
+
+
 @torch.no_grad()
 def evaluate(
     network: Extract,
@@ -161,7 +166,7 @@ def evaluate(
         raise DataError(
             f"{scenes} scenes: at least two are wanted, one lends the other's enrolment"
         )
-    chosen = tuple(names or (*NAMES, *speech_names(recipe.scenes.rate)[:2]))
+    chosen = tuple(names or default_names(recipe.scenes.rate))
     require_packages(chosen)
     if data is not None:
         recipe = changed(recipe, {"data.path": str(data.resolve())}, "--data")
