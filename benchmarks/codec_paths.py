@@ -9,11 +9,9 @@ from pathlib import Path
 from statistics import fmean
 
 import torch
+from codec_subject import subject
 
-from wellposed.engine.recipe import changed
 from wellposed.metrics.speech import pesq_wb, si_sdr_db
-from wellposed.systems.codec.loading import WEIGHTS, load_network
-from wellposed.systems.codec.system import CodecSystem
 
 TRIED = ((1, 1), (4, 2), (8, 2), (8, 4), (8, 8), (16, 4))
 """Paths, and codes that each tries in a stage."""
@@ -27,9 +25,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=8)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    codec, recipe = load_network(WEIGHTS.find(options.weights), torch.device("cpu"))
-    keys = {"data.path": str(options.data.resolve()), "training.start_from": None}
-    system = CodecSystem(changed(recipe, keys, "benchmark"))
+    codec, system = subject(options.weights, options.data)
     waves = torch.stack([system.item("valid", n)["wave"] for n in range(options.scenes)])
     seconds, stages = waves.numel() / codec.rate, len(codec.books)
     print("paths, branches, stages: PESQ, SI-SDR [dB], real-time factor of encoding")

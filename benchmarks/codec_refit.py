@@ -11,16 +11,15 @@ import argparse
 from pathlib import Path
 
 import torch
+from codec_subject import subject
 from torch import Tensor
 
-from wellposed.engine.recipe import changed
 from wellposed.engine.storage.modelfile import load_model, save_model
 from wellposed.nn.causal import CausalConv, Whole
 from wellposed.nn.quantizers import EmaStage
 from wellposed.nn.quantizers.search import search
-from wellposed.systems.codec.loading import WEIGHTS, load_network
+from wellposed.systems.codec.loading import WEIGHTS
 from wellposed.systems.codec.model import Codec
-from wellposed.systems.codec.system import CodecSystem
 
 FIRST_SCENE = 90_000
 """Scenes beyond those of the training."""
@@ -78,9 +77,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     path = WEIGHTS.find(options.weights)
-    codec, recipe = load_network(path, torch.device("cpu"))
-    keys = {"data.path": str(options.data.resolve()), "training.start_from": None}
-    system = CodecSystem(changed(recipe, keys, "benchmark"))
+    codec, system = subject(options.weights, options.data)
     scale(codec, options.scale)
     found, number = [], FIRST_SCENE
     wanted = options.latents // AT_ONCE * AT_ONCE

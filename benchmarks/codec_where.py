@@ -13,13 +13,11 @@ from pathlib import Path
 from statistics import fmean
 
 import torch
+from codec_subject import subject
 from torch import Tensor
 
 from wellposed.dsp.mel import mel_filters
-from wellposed.engine.recipe import changed
 from wellposed.metrics.speech import pesq_wb
-from wellposed.systems.codec.loading import WEIGHTS, load_network
-from wellposed.systems.codec.system import CodecSystem
 
 WINDOW = 512
 """32 ms at 16 kHz, that of PESQ's own spectra."""
@@ -83,9 +81,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=6)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    codec, recipe = load_network(WEIGHTS.find(options.weights), torch.device("cpu"))
-    keys = {"data.path": str(options.data.resolve()), "training.start_from": None}
-    system = CodecSystem(changed(recipe, keys, "benchmark"))
+    codec, system = subject(options.weights, options.data)
     scores: dict[str, list[float]] = {}
     for number in range(options.scenes):
         wave = system.item("valid", number)["wave"]
