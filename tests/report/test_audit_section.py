@@ -23,6 +23,7 @@ def test_answers_stand_under_their_questions_and_the_gravest_first(run_folder):
         run_folder,
         answer("stability", "ok", "bounded"),
         answer("stability", "--", "resume: not asked: takes long"),
+        answer("stability", "INFO", "one item pulls hard", "WP314"),
         answer("stability", "FAIL", "it grows", "WP304"),
         answer("existence", "ok", "all move"),
     )
@@ -30,12 +31,13 @@ def test_answers_stand_under_their_questions_and_the_gravest_first(run_folder):
         made.index(text)
         for text in (
             "Before the run 1 of 1 answer good",
-            "Before the run 1 of 2 answers good, 1 failure",
+            "Before the run 1 of 3 answers good, 1 failure",
             '<h3 id="existence">',
             "all move",
             '<h3 id="stability">',
             "WP304 STATE.UNBOUNDED: it grows",
-            "1 good answer before the run, 1 question not asked",
+            "1 good answer before the run, 1 note, 1 question not asked",
+            "one item pulls hard",
             "bounded",
             "resume: not asked: takes long",
             '<h3 id="evidence">',

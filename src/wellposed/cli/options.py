@@ -78,9 +78,7 @@ def _optional(info: PrimitiveTypeInfo) -> Spec | None:
         inner,
         instance_from_str=value,
         is_instance=lambda given: given is None or inner.is_instance(given),
-        str_from_instance=lambda given: (
-            ["None"] if given is None else inner.str_from_instance(given)
-        ),
+        str_from_instance=words_of,
     )
 
 

@@ -1,5 +1,6 @@
 """What a loop tells the guard beside its steps: forces, critics, codes, validations."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
@@ -12,18 +13,18 @@ from .instruments.forces import forces
 from .weights import fingerprint, fingerprint_of, same_weights
 
 
-class Examined:
+class Examined(ABC):
     """The part of `Guard` that judges what it is told."""
 
     models: Mapping[str, nn.Module]
     _examiner: Examiner
 
-    def _tell(self, findings: Sequence[Finding]) -> list[Finding]:
-        raise NotImplementedError
+    @abstractmethod
+    def _tell(self, findings: Sequence[Finding]) -> list[Finding]: ...
 
+    @abstractmethod
     def read(self) -> list[Finding]:
         """Judge the rows that still wait on the device."""
-        raise NotImplementedError
 
     def due(self, step: int) -> bool:
         """Whether the guard looks closely at `step`: `forces` measures only then."""

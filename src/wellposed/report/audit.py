@@ -1,5 +1,6 @@
 """What was asked before the run began: its answers for each question, and its plan."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -34,10 +35,10 @@ def answers_section(audit: Mapping[str, Any], question: str) -> str:
     rest = [each for each in answers if each not in grave]
     parts = [tag("ul", "".join(_answers(grave)), class_="answers")] if grave else []
     if rest:
-        good = sum(each.get("word") == "ok" for each in rest)
-        unasked = len(rest) - good
-        title = f"{count(good, 'good answer')} before the run"
-        title += f", {count(unasked, 'question')} not asked" if unasked else ""
+        words = Counter(each.get("word") for each in rest)
+        title = f"{count(words['ok'], 'good answer')} before the run"
+        title += f", {count(words['INFO'], 'note')}" if words["INFO"] else ""
+        title += f", {count(words['--'], 'question')} not asked" if words["--"] else ""
         content = tag("ul", "".join(_answers(rest)), class_="answers")
         lead = tag("p", text(LEAD), class_="quiet")
         parts.append(tag("details", tag("summary", text(title)) + lead + content))

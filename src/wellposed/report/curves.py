@@ -211,4 +211,4 @@ def _cell(score: Score | None) -> str:
 
 
 def _scenes(score: Score) -> str:
-    return f"{score.n:,}" + (f", {score.failed:,} undefined" if score.failed else "")
+    return f"{score.n:,}" + (f" of {score.n + score.failed:,}" if score.failed else "")

@@ -31,6 +31,8 @@ class Intervention:
     """Whether it also holds up what is well (a lower rate, a frozen network), so that a symptom
     that goes away with it says less."""
 
+    # Every kind has its own `name` and `about`; the methods below are hooks, and may stay empty.
+
     @property
     def name(self) -> str:
         """All of it in a word, as the command line takes it."""

@@ -31,6 +31,7 @@ VOICED = 0.3
 PAST = 3
 """Frames before: the window (1), the longest period (1), the part before the first, means."""
 TINY = 2.0**-30
+"""Squares are multiples of 2^-32: keeps silence from a division by zero, and changes no voice."""
 LAGS = 64
 """Periods that are tried at once: memory."""
 
