@@ -283,6 +283,12 @@ def test_a_finding_that_is_not_there_is_told_with_those_that_are(run, tmp_path):
         read_findings(empty)
 
 
+def test_a_line_that_is_no_finding_is_told_with_its_number(tmp_path):
+    (tmp_path / "findings.jsonl").write_text('{"kind": "train", "step": 3}\n')
+    with pytest.raises(RunError, match=r"findings\.jsonl, line 1: not a finding: .* lacks 'code'"):
+        read_findings(RunFolder(tmp_path))
+
+
 def test_a_system_inside_a_function_is_refused():
     class Local(Pulled):
         pass

@@ -1,5 +1,6 @@
 """Rows are written once, survive a kill, and come back as they were."""
 
+import json
 import math
 import resource
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from wellposed.engine.storage.history import History, read_history
+from wellposed.engine.storage.torn import is_torn
 from wellposed.errors import RunError
 
 
@@ -53,8 +55,12 @@ def test_a_line_torn_anywhere_is_dropped_and_overwritten(path: Path):
 
 
 def test_zeros_left_by_a_power_cut_are_dropped(path: Path):
-    path.write_bytes(path.read_bytes() + bytes(100))
-    assert steps(path) == [10, 20, 30]
+    for torn in (b"", b'{"kind":"tra'):
+        path.write_bytes(path.read_bytes() + torn + bytes(100))
+        assert steps(path) == [10, 20, 30]
+        History(path).append(row(40))
+        assert steps(path) == [10, 20, 30, 40]
+        History(path).truncate_after(30)
 
 
 def test_a_row_can_be_read_while_the_file_is_open(tmp_path: Path):
@@ -84,6 +90,46 @@ def test_a_damaged_line_between_good_ones_is_an_error_with_its_number(path: Path
     path.write_bytes(lines[0] + b"{broken\n" + lines[2])
     with pytest.raises(RunError, match=r"history.jsonl, line 2: found b'\{broken.n'"):
         read_history(path)
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"garbage",
+        b"garbage\n",
+        b"{garbage",
+        b'{"step": garbage',
+        b"[1, 2",
+        b"3",
+        b"\x89PNG\r\n\x1a",
+    ],
+)
+@pytest.mark.parametrize("before", [0, 3])
+def test_a_last_line_that_no_kill_leaves_is_an_error_and_stays_as_it_is(
+    path: Path, before: int, garbage: bytes
+):
+    damaged = (path.read_bytes() if before else b"") + garbage
+    path.write_bytes(damaged)
+    for use in (read_history, History):
+        with pytest.raises(RunError, match=rf"history.jsonl, line {before + 1}: found b'"):
+            use(path)
+    assert path.read_bytes() == damaged
+
+
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_every_beginning_of_a_row_is_torn_and_with_a_foreign_end_it_is_not(ascii_only: bool):
+    values = {
+        "a": -1.5e-07,
+        "b": "inf",
+        "c": [True, False, None],
+        "d": [1, {"é": 'ü"\\\n'}],
+        "e": {},
+    }
+    whole = json.dumps({"step": 30, "values": values}, ensure_ascii=ascii_only).encode()
+    assert all(is_torn(whole[:length]) for length in range(1, len(whole) + 1))
+    outside = [n for n in range(1, len(whole)) if whole[:n].count(b'"') == 2]
+    assert not any(is_torn(whole[:length] + b"#!") for length in outside)
+    assert not is_torn(b"")
 
 
 def test_a_missing_file_is_named(tmp_path: Path):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from wellposed.errors import RunError
 from wellposed.report.facts import read_facts
 from wellposed.report.verdict import details, verdict
 
@@ -92,9 +93,18 @@ def test_steps_that_a_resume_repeats_count_once(run_folder: Path) -> None:
     assert loss.values[-1] == 7.0
 
 
-def test_half_a_line_of_findings_is_counted_as_missing(run_folder: Path) -> None:
-    with (run_folder / "findings.jsonl").open("a") as file:
-        file.write('{"code": "WP3')
+def test_lines_that_are_no_findings_are_missing_by_number_torn_or_damaged(run_folder: Path) -> None:
+    with (run_folder / "findings.jsonl").open("ab") as file:
+        file.write(b'gr\xfctze\n{"code": "WP3')
     facts = read_facts(run_folder)
     assert len(facts.findings) == 1
-    assert facts.missing == ("1 line of findings.jsonl: could not be read",)
+    assert facts.missing == (
+        r"a finding in line 2 of findings.jsonl (found b'gr\xfctze')",
+        "a finding in line 3 of findings.jsonl (it is torn, as by a kill)",
+    )
+
+
+def test_a_history_of_one_garbage_line_makes_no_page_of_an_empty_run(run_folder: Path) -> None:
+    (run_folder / "history.jsonl").write_text("This is no history.")
+    with pytest.raises(RunError, match=r"history\.jsonl, line 1: found b'This is no history\.'"):
+        read_facts(run_folder)

@@ -16,9 +16,9 @@ import yaml
 from numpy.typing import NDArray
 
 from wellposed.engine.storage.history import read_history
+from wellposed.engine.storage.torn import is_torn
 from wellposed.errors import RunError
 from wellposed.guard.findings import Finding
-from wellposed.report.wording import count
 
 EXPLANATION = 1
 """Format of explain/*.json that is understood here."""
@@ -221,14 +221,12 @@ def _findings(path: Path, missing: list[str]) -> tuple[Finding, ...]:
     if not path.is_file():
         return ()
     findings: list[Finding] = []
-    unreadable = 0
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
         try:
-            findings += [Finding.from_json(line)] if line.strip() else []
+            findings += [Finding.from_json(line.decode())] if line.strip() else []
         except ValueError:  # a run that was killed can leave half a line
-            unreadable += 1
-    if unreadable:
-        missing.append(f"{count(unreadable, 'line')} of {path.name}: could not be read")
+            what = "it is torn, as by a kill" if is_torn(line) else f"found {line[:40]!r}"
+            missing.append(f"a finding in line {number} of {path.name} ({what})")
     # A run that went on from an older checkpoint meets the same findings again.
     single = {(each.code, each.step): each for each in findings}.values()
     return tuple(sorted(single, key=lambda finding: finding.since_step))

@@ -101,7 +101,7 @@ def pace(history: str, start: int) -> float | None:
     `history` is the file of its rows; "" for none.
     """
     rows = read_history(Path(history)) if history else []
-    trained = [row for row in rows if row["kind"] == "train"]
+    trained = [row for row in rows if row.get("kind") == "train"]
     return _slope([row for row in trained if row["step"] >= start]) or _slope(trained)
 
 

@@ -29,13 +29,23 @@ def name_of(finding: Finding) -> str:
 
 
 def read_findings(folder: RunFolder) -> list[Finding]:
-    """All findings of a run, in order. Raises RunError: there are none."""
+    """All findings of a run, in order. Raises RunError: there are none, or a line is none."""
     rows = read_history(folder.findings) if folder.findings.exists() else []
     if not rows:
         raise RunError(
             f"{folder.path}: the guard has found nothing in this run; there is nothing to explain."
         )
-    return [Finding.from_json(json.dumps(row, default=str)) for row in rows]
+    return [_finding(folder, number, row) for number, row in enumerate(rows, start=1)]
+
+
+def _finding(folder: RunFolder, number: int, row: dict[str, Any]) -> Finding:
+    try:
+        return Finding.from_json(json.dumps(row, default=str))
+    except ValueError as error:
+        raise RunError(
+            f"{folder.findings}, line {number}: {error}. "
+            "The file was damaged or edited; remove that line to go on without it."
+        ) from error
 
 
 def chosen(findings: Sequence[Finding], wanted: str | None) -> Finding:

@@ -195,7 +195,7 @@ class Watcher(Journal):
         self._known = 0
         self._values: deque[float] = deque(maxlen=symptom.over)
         rows = read_history(Path(history)) if history else []
-        self._rows = {row["step"]: row["values"] for row in rows if row["kind"] == "train"}
+        self._rows = {row["step"]: row["values"] for row in rows if row.get("kind") == "train"}
 
     def begin(self, moving: Moving) -> None:
         """Leave out what was found before."""

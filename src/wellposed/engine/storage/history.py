@@ -1,8 +1,9 @@
 """Rows of numbers on disk, one JSON object a line: what a run did, for people and programs.
 
 A line is written by one call, so that a kill can tear only the last one; a torn last line is
-dropped when the file is read or written again. The JSON is strict: NaN and infinities are the
-strings "nan", "inf" and "-inf" in the file, and floats again when read.
+dropped when the file is read or written again, and so are the zeros that a power cut can leave
+behind it. Any other line that is no JSON object is an error with its number. The JSON is strict:
+NaN and infinities are the strings "nan", "inf" and "-inf" in the file, and floats again when read.
 """
 
 import errno
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from wellposed.engine.storage.atomic import explain, replacing
+from wellposed.engine.storage.torn import is_torn
 from wellposed.errors import RunError
 
 _SPOKEN = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
@@ -25,12 +27,14 @@ class History:
     def __init__(self, path: Path) -> None:
         """Make `path` if it is missing, and cut off a torn last line.
 
-        Raises RunError: the file cannot be written.
+        Raises RunError: the file cannot be written, or has a damaged line; it is left as it is.
         """
         self.path = path
         try:
             with path.open("ab") as file:
-                file.truncate(sum(map(len, _whole_lines(path.read_bytes()))))
+                lines = _whole_lines(path.read_bytes())
+                _rows(lines, path)
+                file.truncate(sum(map(len, lines)))
         except OSError as error:
             raise self._refused(error) from error
 
@@ -79,7 +83,7 @@ class History:
 def read_history(path: Path) -> list[dict[str, Any]]:
     """Return all whole rows, in order; works while a run still writes.
 
-    Raises RunError: missing, unreadable, or a line that is no JSON object before the last ones.
+    Raises RunError: missing, unreadable, or a line that is no JSON object, a torn last one apart.
     """
     try:
         return _rows(_whole_lines(path.read_bytes()), path)
@@ -88,9 +92,9 @@ def read_history(path: Path) -> list[dict[str, Any]]:
 
 
 def _whole_lines(data: bytes) -> list[bytes]:
-    """Split into lines with their ends, less the torn one and what a power cut left behind it."""
-    lines = data.splitlines(keepends=True) if data else []
-    while lines and not (lines[-1].endswith(b"\n") and _row(lines[-1]) is not None):
+    """Split into lines with their ends, less a torn last one and the zeros of a power cut."""
+    lines = data.rstrip(b"\0").splitlines(keepends=True)
+    if lines and not lines[-1].endswith(b"\n") and is_torn(lines[-1]):
         lines.pop()
     return lines
 
