@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 import tyro
@@ -50,29 +50,30 @@ class AuditOptions:
     Exit status: 0 no answer is FAIL, 1 one is, 2 nothing could be asked.
     """
 
-    what: tyro.conf.Positional[str]
+    what: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="LOSS|PROBLEM|SYSTEM|RECIPE")]
     """my_module:my_loss, a function of (estimate, reference), a module or its class; or
     my_module:my_problem, a function without arguments that returns a Problem; or a system
     (codec, enhance, extract or locate); or a YAML recipe, such as RUN/recipe.yaml."""
     role: Literal["total", "term"] = "total"
-    """total: this is the whole objective; term: other terms stand beside it."""
+    """Of a loss: total, it is the whole objective; term, other terms stand beside it."""
     domain: Literal["waveform", "spectrum"] = "waveform"
-    """What it compares: (batch, time), or complex (batch, frames, bins)."""
+    """Of a loss: what it compares, waveforms (batch, time) or complex spectra (batch, frames,
+    bins)."""
     invariances: tuple[str, ...] = ()
-    """What it is meant not to notice: gain offset polarity shift phase band."""
+    """Of a loss: what it is meant not to notice: gain, offset, polarity, shift, phase, band."""
     data: Path | None = None
     """Corpus whose speech is asked with, instead of synthetic sound."""
     quietest_db: float | None = None
-    """Level of the quietest estimate in training, relative to the target [dB]; -inf for a network
-    whose first output is zero. Default: 16-bit rounding noise."""
+    """Of a loss: level of the quietest estimate in training, relative to the target [dB]; -inf for
+    a network whose first output is zero. Without it, that of 16-bit rounding noise."""
     model: str | None = None
     """Of a system: the run, weights file or shipped name whose recipe and outputs are meant."""
     quick: bool = False
-    """Of a problem: leave out the questions that take long."""
+    """Of a problem or a system: leave out the questions that take long."""
     seed: int = 0
-    """Of sounds and noise."""
+    """Seed of sounds and noise."""
     numbers: bool = False
-    """Print the table of numbers, too."""
+    """Print the table of numbers as well."""
     json: bool = False
     """Print JSON for machines."""
 

@@ -34,20 +34,20 @@ class RangesOptions:
     """
 
     what: tyro.conf.Positional[str]
-    """The system: enhance."""
+    """The system, enhance."""
     ranges: bool = False
-    """Chooses this audit."""
+    """Ask about the values inside the network, as here."""
     model: str | None = None
-    """Run, weights file or shipped name. Default: the shipped weights."""
+    """Folder of a run, weights file, or name of shipped weights; without it the shipped ones."""
     data: Path | None = None
     """Corpus of the scenes; without it they are synthetic."""
     groups: int = 8
     """Groups of ten training scenes, each run as ten and as one; intervals are over groups."""
     seed: int = 0
-    """Of the scenes."""
+    """Seed of the scenes."""
     clamp: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     """A proposed clamp, PATTERN=LOW:HIGH, either limit may be left out: `*:A_bar=:0.999`. Told is
-    how often it would bite and what it would change; may be given several times."""
+    how often it would bite and what it would change."""
     point: tuple[str, ...] = ("*",)
     """Patterns of the points in the table; JSON has all."""
     json: bool = False

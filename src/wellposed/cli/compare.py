@@ -24,23 +24,24 @@ class CompareOptions:
     Layers are matched by name where the models are built alike, else by what they are there for.
     """
 
-    models: tyro.conf.Positional[tuple[str, ...]]
+    models: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="MODEL ...")]
     """Folders of runs, weights files, or names of shipped weights."""
     data: Path | None = None
-    """Corpus whose test scenes are rendered by the first model's recipe; synthetic without it."""
+    """Corpus of the test scenes; without it the first model's own, or synthetic
+    sound."""
     pairs: Path | None = None
     """Folder with clean/ and noisy/ of equally named files, instead of scenes."""
     scenes: int = 64
     """Number of test scenes."""
     walk: int = 16
-    """Items on which layers are compared."""
+    """Scenes or pairs on which layers are compared; metrics are computed on all."""
     metrics: tuple[str, ...] = ()
     """Names of the catalogue (docs/metrics.md); by default PESQ, STOI, ESTOI, SI-SDR, SNR and
     level error."""
     workers: int = 0
-    """Processes that compute scores; 0: this one."""
+    """Processes that compute scores; 0 works in this one."""
     out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
-    """Folder for items.csv, layers.csv, compare.json and compare.txt."""
+    """Folder for items.csv, layers.csv, compare.json and compare.txt; without it none."""
     json: bool = False
     """Print JSON for machines."""
 

@@ -61,7 +61,7 @@ class Demo:
     pairs: Path | None = None
     """Folder with clean/ and noisy/ files to score as well."""
     minutes: float = 3.5
-    """Time for the training itself."""
+    """Minutes of training, without what comes before and after it."""
     run: Path | None = None
     """Folder of the run; without it runs/demo-DATE-TIME."""
 

@@ -22,14 +22,14 @@ class Enhance:
     """
 
     inputs: tyro.conf.Positional[tuple[Path, ...]]
-    """Files and folders."""
+    """Audio files, and folders of them."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
     """File for one file, folder for several; without it NAME-enhanced beside each."""
     model: str | None = None
     """Folder of a run, weights file, or name of shipped weights; without it bsrnn-small, for a
     stream mbs-causal."""
     device: str = "cpu"
-    """cpu, cuda, cuda:1, or auto."""
+    """Where to compute: cpu, cuda, cuda:1, or auto, which takes CUDA when there is one."""
     overwrite: bool = False
     """Replace outputs that exist."""
     stream: bool = False
@@ -37,9 +37,9 @@ class Enhance:
     rate: int | None = None
     """Sample rate of the stream [Hz]; without it that of the model."""
     channels: int = 1
-    """Interleaved channels of the stream."""
+    """Channels of the stream, interleaved."""
     format: PcmFormat = "s16le"
-    """Samples of the stream."""
+    """Samples of the stream: 16-bit integers, or floats with full scale 1; little-endian."""
 
 
 def enhance(arguments: list[str]) -> int:

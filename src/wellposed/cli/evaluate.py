@@ -4,13 +4,12 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
 
 import torch
 import tyro
 import yaml
 
-from wellposed.cli.options import read_options
+from wellposed.cli.options import Changes, read_options
 from wellposed.errors import CheckpointError, DataError
 from wellposed.metrics.catalogue import computable, require_packages, speech_names
 from wellposed.systems.codec.coder import Coder
@@ -46,10 +45,10 @@ class Evaluate:
     rendered; for a codec also any folder of mono recordings. Without it, the test scenes of the
     model's own recipe."""
     out: Path | None = None
-    """Folder for scores.csv, summary.json and summary.txt; in a run: RUN/evaluation by default. Of
-    a codec: rates.csv, rates.json and rates.txt."""
+    """Folder for scores.csv, summary.json and summary.txt (of a codec rates.csv, rates.json and
+    rates.txt); without it RUN/evaluation, and none where no run is scored."""
     scenes: int = 64
-    """Number of test scenes, where scenes are rendered."""
+    """Number of test scenes, where no files are scored."""
     metrics: tuple[str, ...] = ()
     """Names of the catalogue (docs/metrics.md); by default PESQ, STOI, ESTOI, SI-SDR and its
     improvement, SNR and level error."""
@@ -60,9 +59,8 @@ class Evaluate:
     losses: tuple[float, ...] = LOSSES
     """Of a codec: shares of frames that are lost on the way."""
     opus: bool = True
-    """Of a codec: whether Opus is scored beside it, where opusenc and opusdec are installed."""
-
-    set: Annotated[dict[str, str], tyro.conf.arg(metavar="KEY VALUE")] = field(default_factory=dict)
+    """Of a codec: leave out Opus, scored beside it where opusenc and opusdec are installed."""
+    set: Changes = field(default_factory=dict)
     """Of a locator: other scenes than those of its recipe, such as scenes.path-loss "[0, 0]"."""
 
 

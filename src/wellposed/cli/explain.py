@@ -6,7 +6,7 @@ import sys
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -47,13 +47,13 @@ class Explain:
     With --stories: explain every story of a known cause instead, and say whether it was right.
     """
 
-    run: tyro.conf.Positional[Path | None] = None
-    """Folder of the run."""
-    finding: str | None = None
+    run: Annotated[tyro.conf.Positional[Path | None], tyro.conf.arg(metavar="[RUN]")] = None
+    """Folder of the run. Not with --stories."""
+    finding: Annotated[str | None, tyro.conf.arg(metavar="CODE")] = None
     """Code, or CODE@STEP; without it the gravest finding."""
-    suspects: tuple[str, ...] = ()
+    suspects: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")] = ()
     """Names of interventions to try; without them all that can bear on the finding."""
-    budget: str = "10min"
+    budget: Annotated[str, tyro.conf.arg(metavar="TIME")] = "10min"
     """Time for all replays: 90s, 10min, 1h. What is undecided then stays so."""
     workers: int = 2
     """Processes side by side; 0 works in this one."""
@@ -68,9 +68,9 @@ class Explain:
     stories: bool = False
     """Judge the explanations themselves: run the stories."""
     only: tuple[str, ...] = ()
-    """Names of stories; without it all."""
+    """Names of stories, with --stories; without it all."""
     seeds: int = 1
-    """Seeds of each story."""
+    """Seeds of each story, with --stories."""
     quiet: bool = False
     """Tell nothing before the answer."""
 

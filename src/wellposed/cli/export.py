@@ -28,7 +28,7 @@ SHELVES = (ENHANCERS, CODECS, EXTRACTORS, LOCATORS)
 class Export:
     """Copy the best weights of a run into files that name no path of this machine."""
 
-    run: tyro.conf.Positional[str]
+    run: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MODEL")]
     """Folder of the run, a weights file, or a name of shipped weights."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
     """File for the weights, ending in .safetensors."""

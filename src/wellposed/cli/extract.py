@@ -18,13 +18,13 @@ from wellposed.systems.extract.use import Extractor
 
 @dataclass
 class Extract:
-    """Keep what one speaker says, at its level, and silence where that speaker is not there.
+    """Keep what one speaker says, at its level, and give silence where that speaker is silent.
 
     With --stream: from raw PCM on standard input, to raw PCM on standard output.
     """
 
     mixture: tyro.conf.Positional[Path | None] = None
-    """Audio file: any rate, any number of channels, any length."""
+    """Audio file: any rate, any number of channels, any length. Not with --stream."""
     enrol: tuple[Path, ...] = ()
     """One recording or several of the wanted speaker, 0.5 to 10 s each, nobody else in them."""
     model: str | None = None
@@ -34,7 +34,7 @@ class Extract:
     presence: Path | None = None
     """CSV file for the track of presence: channel, time_s, probability, speaking."""
     device: str = "cpu"
-    """cpu, cuda, cuda:1, or auto."""
+    """Where to compute: cpu, cuda, cuda:1, or auto, which takes CUDA when there is one."""
     overwrite: bool = False
     """Replace outputs that exist."""
     stream: bool = False
@@ -42,9 +42,9 @@ class Extract:
     rate: int | None = None
     """Sample rate of the stream [Hz]; without it that of the model."""
     channels: int = 1
-    """Interleaved channels of the stream."""
+    """Channels of the stream, interleaved."""
     format: PcmFormat = "s16le"
-    """Samples of the stream."""
+    """Samples of the stream: 16-bit integers, or floats with full scale 1; little-endian."""
 
 
 def extract(arguments: list[str]) -> int:

@@ -23,15 +23,15 @@ class Faults:
     """Put known faults into real runs and see what the guard says; then runs without any."""
 
     only: tuple[str, ...] = ()
-    """Names of faults, or codes that they bear; without it all."""
+    """Names of faults (see --list), or codes of findings that they lead to; without it all."""
     seeds: int = 1
     """Runs of each fault."""
     healthy: int = 0
-    """Runs without fault: hosts x seeds x learning rates within a factor 3."""
+    """How many runs without fault follow, over systems and learning rates within a factor 3."""
     workers: int = 0
-    """Processes; 0 works in this one."""
+    """Processes side by side; 0 works in this one."""
     json: Path | None = None
-    """File for all outcomes."""
+    """File for all outcomes, as JSON."""
     list: bool = False
     """Only say which faults there are."""
 

@@ -42,30 +42,31 @@ class Locate:
     """
 
     measurements: tyro.conf.Positional[Path]
-    """A .npz file; or the word example."""
+    """File .npz of measurements, or the word example."""
     channel: Path | None = None
-    """.npy file with the channel H, if it is not in the measurements."""
+    """File .npy with the channel H, if it is not in the measurements."""
     codes: Path | None = None
-    """.npy file with the codes, likewise."""
+    """File .npy with the codes, if they are not in the measurements."""
     model: str | None = None
-    """Folder of a run, weights file or shipped name. By default, of a surface what is shipped; of
-    an array none: pursuit alone, before sensors anywhere. A model of a line knows its limits."""
+    """Folder of a run, weights file, or name of shipped weights. Without it, before a surface the
+    shipped ones; of an array none, but matching pursuit, wherever its sensors are. A model of a
+    line brings the limits of azimuth, elevation and range with it."""
     start: Literal["both", "network", "pursuit"] = "both"
     """What the fit begins with: the network's proposal, nothing (matching pursuit), or both."""
-    azimuth: tuple[float, float] | None = None
-    """Of an array without a model: where to look [deg]; by default -90 to 90."""
-    elevation: tuple[float, float] | None = None
-    """Likewise [deg]; by default zero elevation only."""
-    range: tuple[float, float] | None = None
-    """Likewise [m]; by default far sources."""
+    azimuth: Annotated[tuple[float, float] | None, tyro.conf.arg(metavar="FROM TO")] = None
+    """Of an array without a model: azimuths to look at [deg]; without it -90 to 90."""
+    elevation: Annotated[tuple[float, float] | None, tyro.conf.arg(metavar="FROM TO")] = None
+    """Of an array without a model: elevations to look at [deg]; without it 0 alone."""
+    range: Annotated[tuple[float, float] | None, tyro.conf.arg(metavar="FROM TO")] = None
+    """Of an array without a model: distances to look at [m]; without it far sources alone."""
     most: int | None = None
-    """Likewise: sources to look for at most; by default 3."""
+    """Of an array without a model: most sources to look for; without it 3."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
-    """File for the table, .json or .csv; for an example, .npz."""
+    """File for the table, .json or .csv; of an example, for its measurements, .npz."""
     plot: Path | None = None
     """File for a plot, .png or .svg; several scenes become NAME-0, NAME-1 ..."""
     kind: Literal["surface", "line"] = "surface"
-    """Of an example."""
+    """Of an example: before a surface, or before a line of sensors."""
     scene: int = 0
     """Of an example: number of the scene among the test scenes."""
 

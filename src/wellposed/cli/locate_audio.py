@@ -24,9 +24,10 @@ class LocateAudio:
     recording: tyro.conf.Positional[Path]
     """Sound file with a channel for every microphone."""
     array: Path | None = None
-    """YAML file: positions_m, a row [x, y, z] in metres for every channel; up, speed_of_sound."""
+    """YAML file of the array: positions_m, a row [x, y, z] in metres for every channel; if wanted,
+    up and speed_of_sound (docs/locate.md)."""
     every: float = 0.5
-    """Seconds of a piece."""
+    """Length of the pieces whose directions are told one by one [s]."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
     """File for the table, .json or .csv."""
     plot: Path | None = None

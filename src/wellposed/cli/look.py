@@ -6,14 +6,16 @@ from typing import Annotated
 
 import tyro
 
+from wellposed.cli.helptext import one_paragraph
 from wellposed.cli.options import read_options
 from wellposed.data.census import run_census
 from wellposed.engine.recipe import dump
 from wellposed.engine.storage.atomic import replacing
 from wellposed.errors import DataError, RecipeError
 from wellposed.guard import rule as rule_page
+from wellposed.guard.rules import rule_codes
 from wellposed.report.page import write_report
-from wellposed.systems import system_type
+from wellposed.systems import SYSTEMS, system_type
 
 
 @dataclass
@@ -52,9 +54,9 @@ class RoomsMade:
     rate: int = 16000
     """Sample rate of the responses [Hz]."""
     rooms: int = 100
-    """Rooms; eight of ten are for training, one each for validation and test."""
+    """How many rooms; of ten, eight are for training, one each for validation and test."""
     places: int = 5
-    """Places of voices in each: a target, three others and one to spare."""
+    """Places of voices in each room: a target, three others and one to spare."""
     seed: int = 0
     """The same seed gives the same rooms."""
     overwrite: bool = False
@@ -102,33 +104,49 @@ def data(arguments: list[str]) -> int:
 class Show:
     """Print a system's recipe with all defaults, and the sizes it comes in."""
 
-    system: tyro.conf.Positional[str]
-    """codec, enhance, extract or locate."""
+    system: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="[SYSTEM]")] = None
+    """codec, enhance, extract or locate; without it all are listed."""
 
 
 def show(arguments: list[str]) -> int:
     """Print the default recipe as YAML, and the number of parameters of each size."""
-    kind = system_type(read_options(Show, "wellposed show", arguments).system)
+    name = read_options(Show, "wellposed show", arguments).system
+    if name is None:
+        print("\n".join(_system_line(each) for each in SYSTEMS))
+        print("\nThe recipe and the sizes of one: wellposed show SYSTEM")
+        return 0
+    kind = system_type(name)
     recipe = kind.recipe_type()
-    for name, model in kind.sizes.items():
+    for size, model in kind.sizes.items():
         networks = kind(recipe.model_copy(update={"model": model})).build()
         count = sum(p.numel() for net in networks.values() for p in net.parameters())
-        print(f"# --size {name:<12} {count / 1e6:.3f} M parameters")
+        print(f"# --size {size:<12} {count / 1e6:.3f} M parameters")
     print(dump(recipe), end="")
     return 0
+
+
+def _system_line(name: str) -> str:
+    kind = system_type(name)
+    about = one_paragraph((kind.__doc__ or "").split("\n\n", 1)[0])
+    return f"  {name:<8} {about}\n  {'':<8} sizes {', '.join(kind.sizes)}"
 
 
 @dataclass
 class Rule:
     """Explain a finding: what it means, how it is measured, what proves it, what to try."""
 
-    code: tyro.conf.Positional[str]
-    """Such as WP301."""
+    code: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="[CODE]")] = None
+    """Code of the finding, such as WP301; without it all are listed."""
 
 
 def rule(arguments: list[str]) -> int:
-    """Print the page of a finding's code."""
+    """Print the page of a finding's code, or the first lines of all pages."""
     code = read_options(Rule, "wellposed rule", arguments).code
+    if code is None:
+        print("\n".join(rule_page(each).split("\n", 1)[0].lstrip("# ") for each in rule_codes()))
+        print("\nWP1: existence, WP2: uniqueness, WP3: stability, WP4: evidence.")
+        print("The page of one: wellposed rule CODE")
+        return 0
     try:
         print(rule_page(code))
     except ValueError as error:

@@ -1,9 +1,9 @@
 """How options are read: a dataclass for a command, and the flags of a recipe."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, Field, fields, is_dataclass, replace
 from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import tyro
 from tyro.constructors import (
@@ -16,9 +16,12 @@ from tyro.constructors import (
     UnsupportedTypeAnnotationError,
 )
 
+from wellposed.cli.helptext import field_texts, one_paragraph, paragraphs, shown, wrapped
 from wellposed.engine.recipe import Recipe, parse
 from wellposed.engine.section import Section
 
+Changes = Annotated[dict[str, str], tyro.conf.arg(metavar="KEY VALUE ...")]
+"""Keys of a recipe and their new values, as text."""
 T = TypeVar("T")
 R = TypeVar("R", bound=Recipe)
 Spec = PrimitiveConstructorSpec[Any] | UnsupportedTypeAnnotationError
@@ -31,24 +34,25 @@ FLAGS = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
 
 def read_options(kind: type[T], program: str, arguments: Sequence[str]) -> T:
     """Read the options of a command; a usage error is told and ends the program with status 2."""
-    with REGISTRY:
-        return tyro.cli(kind, prog=program, args=arguments, config=FLAGS)
+    told = paragraphs(kind.__doc__ or "")
+    with REGISTRY, wrapped():
+        return tyro.cli(kind, prog=program, description=told, args=arguments, config=FLAGS)
 
 
 def read_some_options(kind: type[T], program: str, arguments: Sequence[str]) -> tuple[T, list[str]]:
     """Read those that `kind` has, and return the rest."""
-    with REGISTRY:
+    with REGISTRY, wrapped():
         return tyro.cli(kind, prog=program, args=arguments, config=FLAGS, return_unknown_args=True)
 
 
 def read_flags(recipe: R, program: str, description: str, arguments: Sequence[str]) -> R:
     """Change values of a recipe by its flags. Raises RecipeError: a value is not allowed."""
     config = (tyro.conf.FlagConversionOff,)
-    with REGISTRY:
+    with REGISTRY, wrapped():
         tree: Any = tyro.cli(
             type(recipe),
             prog=program,
-            description=description,
+            description=paragraphs(description),
             default=recipe,
             args=arguments,
             config=config,
@@ -88,13 +92,45 @@ def _section(info: StructTypeInfo) -> StructConstructorSpec | None:
     if not (isinstance(info.type, type) and issubclass(info.type, Section)):
         return None
     types = get_type_hints(info.type, include_extras=True)
-    fields = [
+    found = [
         StructFieldSpec(
             name=name,
-            type=types[name],
+            type=_stated(shown(name, types[name], is_flag=False), getattr(info.default, name)),
             default=getattr(info.default, name),
-            helptext=field.description,
+            helptext=one_paragraph(field.description or ""),
         )
         for name, field in info.type.model_fields.items()
     ]
-    return StructConstructorSpec(instantiate=dict, fields=tuple(fields))
+    return StructConstructorSpec(instantiate=dict, fields=tuple(found))
+
+
+def _stated(kind: Any, value: Any) -> Any:
+    """Leave out of the help what no flag can change: the system, phases, criteria by name."""
+    held = list(value.values()) if isinstance(value, Mapping) else value
+    nested = isinstance(held, Sequence) and any(isinstance(each, Section) for each in held)
+    one = get_origin(get_args(kind)[0]) is Literal and len(get_args(get_args(kind)[0])) == 1
+    return Annotated[kind, tyro.conf.Suppress] if nested or one else kind
+
+
+@REGISTRY.struct_rule
+def _options(info: StructTypeInfo) -> StructConstructorSpec | None:
+    """Read the options of a command, with texts and values shown as `helptext` has it."""
+    if not (isinstance(info.type, type) and is_dataclass(info.type)):
+        return None
+    types, texts = get_type_hints(info.type, include_extras=True), field_texts(info.type)
+    found = [
+        StructFieldSpec(
+            name=field.name,
+            type=shown(field.name, types[field.name], is_flag=True),
+            default=_default_of(field),
+            helptext=texts.get(field.name, ""),
+        )
+        for field in fields(info.type)
+    ]
+    return StructConstructorSpec(instantiate=info.type, fields=tuple(found))
+
+
+def _default_of(field: Field[Any]) -> Any:
+    if field.default is not MISSING:
+        return field.default
+    return tyro.MISSING if field.default_factory is MISSING else field.default_factory()

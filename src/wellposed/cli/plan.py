@@ -9,18 +9,19 @@ from wellposed.engine.launch import prepared
 from wellposed.engine.planning.measuring import STEPS, plan_run
 
 FLAGS = """Flags of the recipe. Beside them: --price MONEY, --measured N, --json, --size NAME,
---data DIR and --steps N; see `wellposed plan --help`."""
+--data DIR and --steps N; see `wellposed plan --help`. Phases of a curriculum and criteria of the
+validation have no flags: a YAML file states them, as `wellposed show SYSTEM` does."""
 
 
 @dataclass
 class Plan(Wanted):
     """Measure a few steps, scenes and checkpoints, and say what the whole run will take.
 
-    Nothing is kept. Ends of the time are those of 95 of 100 such runs.
+    Nothing is kept. Times are told as an interval, which holds that of 95 of 100 such runs.
     """
 
     price: float | None = None
-    """Money that an hour of this machine costs, in any currency."""
+    """Price of an hour of this machine, in any currency; without it no money is told."""
     measured: int = STEPS
     """Steps to measure, 2 or more; more make the interval narrower."""
     ranks: int = 1

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import tyro
 
@@ -18,10 +18,11 @@ from wellposed.systems import system_type
 class Wanted:
     """What every command that takes a recipe takes beside the recipe's own flags."""
 
-    what: tyro.conf.Positional[str]
+    what: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="SYSTEM|RECIPE")]
     """A system (codec, enhance, extract or locate), or a YAML recipe such as RUN/recipe.yaml."""
-    size: str | None = None
-    """Preset of the model section: see `wellposed show SYSTEM`."""
+    size: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    """Preset of the model section, of those that `wellposed show SYSTEM` lists; without it the
+    recipe's own."""
     data: Path | None = None
     """Short for --data.path: folder of audio or manifest.csv."""
     steps: int | None = None

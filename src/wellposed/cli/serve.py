@@ -3,6 +3,7 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
@@ -18,10 +19,10 @@ PORT = 8765
 class Serve:
     """Show the runs below a folder in a browser; nothing can be changed from there."""
 
-    runs: tyro.conf.Positional[Path] = RUNS
+    runs: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="[FOLDER]")] = RUNS
     """Folder with runs in it or in its folders; or one run."""
     port: int = PORT
-    """Port; 0 takes a free one."""
+    """Port to answer at; 0 takes a free one."""
     host: str = "127.0.0.1"
     """Address to answer at. Any other than the loopback shows the runs to the network."""
 

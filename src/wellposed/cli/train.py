@@ -4,12 +4,12 @@ import sys
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import torch
 import tyro
 
-from wellposed.cli.options import read_options
+from wellposed.cli.options import Changes, read_options
 from wellposed.cli.recipes import Wanted, read_arguments
 from wellposed.engine.distributed import leads
 from wellposed.engine.launch import resume as resume_run
@@ -20,7 +20,8 @@ from wellposed.systems import system_type
 
 FLAGS = """Flags of the recipe. Beside them: --run DIR, --size NAME (`wellposed show SYSTEM`),
 --data DIR, --steps N, --until N to stop early, --no-audit, --audit-anyway and --log-to; see
-`wellposed train --help`."""
+`wellposed train --help`. Phases of a curriculum and criteria of the validation have no flags: a
+YAML file states them, as `wellposed show SYSTEM` does."""
 
 
 @dataclass
@@ -35,9 +36,10 @@ class Train(Wanted):
     until: int | None = None
     """Stop after this step, as if interrupted; `wellposed resume` goes on."""
     audit: bool = True
-    """Whether to ask first if the problem is well posed: about a minute, more where in doubt."""
+    """Do not ask first whether the problem is well posed, which takes a minute, and more
+    where in doubt."""
     audit_anyway: bool = False
-    """Go on where the audit has a FAIL."""
+    """Train even where an answer of the audit is FAIL."""
     log_to: tuple[str, ...] = ()
     """Trackers that get history and findings too: tensorboard, wandb, or both."""
 
@@ -74,11 +76,11 @@ class Resume:
     steps: int | None = None
     """New number of steps of the whole run; the schedule is stretched to it."""
     until: int | None = None
-    """Stop after this step."""
+    """Stop after this step, as if interrupted."""
     reset_optimizer: bool = False
-    """Start with fresh moments, as after a change of objective."""
-    set: Annotated[dict[str, str], tyro.conf.arg(metavar="KEY VALUE")] = field(default_factory=dict)
-    """Other keys that may change, such as training.device cuda."""
+    """Forget the optimizer's moments, as after a change of the objective."""
+    set: Changes = field(default_factory=dict)
+    """Change other keys of the recipe that may change, such as training.device cuda."""
     log_to: tuple[str, ...] = ()
     """Trackers that get history and findings too: tensorboard, wandb, or both."""
 

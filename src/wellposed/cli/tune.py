@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+import tyro
 
 from wellposed.cli.recipes import Wanted, read_arguments
 from wellposed.engine.tuning.optional import require_optuna
@@ -14,32 +16,38 @@ FLAGS = """Flags of the recipe, the same for all trials. Beside them: --space KE
 
 @dataclass
 class Tune(Wanted):
-    """Search a space of recipes. WHAT is a system, a recipe, or the folder of a search to go on."""
+    """Search a space of recipes by many runs.
 
-    space: tuple[str, ...] = ()
-    """KEY=LOW..HIGH [log | step S], KEY=A,B,C, or YAML files of `KEY: RANGE` lines."""
+    With the folder of a search in place of a system, that search goes on.
+    """
+
+    space: Annotated[tuple[str, ...], tyro.conf.arg(metavar="AXIS ...")] = ()
+    """Keys of the recipe and their ranges, each in quotes: "KEY=LOW..HIGH", "KEY=LOW..HIGH log",
+    "KEY=LOW..HIGH step S" or KEY=A,B,C; or YAML files of `KEY: RANGE` lines."""
     dir: Path | None = None
-    """Folder of the search; without it tunes/SYSTEM-DATE-TIME. The same again goes on."""
+    """Folder of the search; without it tunes/SYSTEM-DATE-TIME. With that of a search,
+    that search goes on."""
     trials: int = 20
     """Trials of the whole search, those of earlier calls included."""
     workers: int = 1
-    """Processes that work at trials."""
-    until: str | None = None
+    """Processes that work at trials side by side."""
+    until: Annotated[str | None, tyro.conf.arg(metavar="TIME")] = None
     """Stop by then, with all saved: 90s, 30m, 2h30m, or a time of day, 20:25."""
     prune: Literal["median", "hyperband", "none"] = "median"
-    """Who ends trials early: those worse than the median of others by then, or by rungs."""
+    """How trials end early: median, those worse than the median of others at that step; hyperband,
+    by rungs; none, not at all."""
     tries: int = 3
-    """How often a trial is begun whose workers die."""
+    """How often at most a trial is begun whose workers die."""
     lease: float = 120.0
     """Seconds without a word after which a worker on another machine counts as dead."""
     storage: str | None = None
     """URL of a database, for machines without a common folder; without it a journal in DIR."""
-    devices: tuple[str, ...] = ()
+    devices: Annotated[tuple[str, ...], tyro.conf.arg(metavar="DEVICE ...")] = ()
     """Devices that workers share out, such as cuda:0 cuda:1."""
     audit: bool = True
-    """Whether to ask first if the problem is well posed; once for a search."""
+    """Do not ask first, once for a search, whether the problem is well posed."""
     audit_anyway: bool = False
-    """Go on where the audit has a FAIL."""
+    """Search even where an answer of the audit is FAIL."""
 
 
 def tune(arguments: list[str]) -> int:
