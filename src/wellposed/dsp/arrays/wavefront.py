@@ -133,7 +133,7 @@ def steering_jet(
     ratio = (1 - 2 * inverse * along + inverse.square() * square).sqrt()
     wave = 2 * math.pi / wavelength
     phase = -wave * (inverse * square - 2 * along) / (1 + ratio)
-    slopes = [torch.zeros_like(phase)]
+    slopes = []
     for one in by:
         if one == "inverse_range":
             slope = -wave * _path_by_inverse_range(along, square, inverse, model)
@@ -141,10 +141,14 @@ def steering_jet(
             turn = direction_by_azimuth if one == "azimuth" else direction_by_elevation
             slope = wave / ratio * (turn(*angles) @ positions.mT)
         slopes.append(slope)
-    turned = torch.stack(torch.broadcast_tensors(*slopes), -3)
-    first = torch.zeros_like(turned)
-    first[..., 0, :, :] = 1
-    return torch.complex(first, turned) * torch.polar(torch.ones_like(phase), phase).unsqueeze(-3)
+    turned = torch.stack(torch.broadcast_tensors(phase, *slopes)[1:], -3)
+    # exp(i phase), and i times each slope times that, written part by part: no complex product.
+    real, imaginary = phase.cos(), phase.sin()
+    made = phase.new_empty(*turned.shape[:-3], 1 + len(by), *phase.shape[-2:], 2)
+    made[..., 0, :, :, 0], made[..., 0, :, :, 1] = real, imaginary
+    made[..., 1:, :, :, 0] = -turned * imaginary.unsqueeze(-3)
+    made[..., 1:, :, :, 1] = turned * real.unsqueeze(-3)
+    return torch.view_as_complex(made)
 
 
 def _check(model: Model, spreading: float) -> None:
