@@ -140,8 +140,7 @@ def _best(operators: Tensor, left: Tensor, known: Known, scene: Tensor) -> tuple
     seen = power((left.mH @ operators) @ known.response).sum(-2)
     most = min(SHORTLIST, seen.shape[-1])
     listed = (seen / known.energy[scene]).topk(most).indices
-    atoms = known.response.mT[listed].mT
-    energy = power(operators @ atoms).sum(-2)
+    energy = power(known.response.mT[listed] @ operators.mT).sum(-1)
     gain, best = (seen.gather(1, listed) / energy).max(-1)
     return gain, listed.gather(1, best[:, None])[:, 0]
 
