@@ -1,9 +1,10 @@
-"""What huge pages save in a CPU training step: page faults, system time, wall time.
+"""What huge pages save in a CPU training step, and what keeping freed memory saves beyond that.
 
     python benchmarks/huge_pages.py [--steps 8] [--rounds 3]
 
-Runs the training step of `enhance` at size small (8 scenes of 2 s) in fresh processes, with and
-without THP_MEM_ALLOC_ENABLE=1 in turn, and prints the median of each and their ratio.
+Runs the training step of `enhance` at size small (8 scenes of 2 s) in fresh processes: as it is,
+with THP_MEM_ALLOC_ENABLE=1, and with `keep_freed` of `wellposed.cli.process` besides, in turn.
+Prints the median of page faults, system time, wall time and peak memory of each.
 """
 
 import argparse
@@ -15,8 +16,15 @@ import subprocess
 import sys
 import time
 
+from wellposed.cli.process import keep_freed
 
-def child(steps: int) -> None:
+SETTINGS = {"ordinary": ("0", []), "huge pages": ("1", []), "and kept": ("1", ["--keep"])}
+"""THP_MEM_ALLOC_ENABLE and options of a child."""
+
+
+def child(steps: int, keep: bool) -> None:
+    if keep:
+        keep_freed()
     import torch
 
     from wellposed.systems.enhance.model import Bsrnn
@@ -53,21 +61,22 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--keep", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        child(options.steps)
+        child(options.steps, options.keep)
         return
-    runs: dict[str, list[dict[str, float]]] = {"0": [], "1": []}
+    runs: dict[str, list[dict[str, float]]] = {name: [] for name in SETTINGS}
     for _ in range(options.rounds):
-        for setting, figures in runs.items():
-            command = [sys.executable, __file__, "--child", "--steps", str(options.steps)]
-            environment = {**os.environ, "THP_MEM_ALLOC_ENABLE": setting}
+        for name, (huge, more) in SETTINGS.items():
+            command = [sys.executable, __file__, "--child", "--steps", str(options.steps), *more]
+            environment = {**os.environ, "THP_MEM_ALLOC_ENABLE": huge}
             done = subprocess.run(command, env=environment, check=True, capture_output=True)
-            figures.append(json.loads(done.stdout))
-    print(f"{'':12}{'ordinary':>12}{'huge pages':>12}{'ratio':>8}")
-    for name in ("step_s", "system_s", "faults", "peak_mib"):
-        plain, huge = (statistics.median(run[name] for run in runs[k]) for k in ("0", "1"))
-        print(f"{name:12}{plain:12.4g}{huge:12.4g}{huge / plain:8.2f}")
+            runs[name].append(json.loads(done.stdout))
+    print(f"{'':12}" + "".join(f"{name:>12}" for name in SETTINGS))
+    for figure in ("step_s", "system_s", "faults", "peak_mib"):
+        medians = (statistics.median(run[figure] for run in each) for each in runs.values())
+        print(f"{figure:12}" + "".join(f"{median:12.4g}" for median in medians))
 
 
 if __name__ == "__main__":

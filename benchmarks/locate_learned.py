@@ -4,7 +4,8 @@ Each condition changes what the scenes of the shipped weights were drawn from. A
 followed by the same fit and the same counting; "both" keeps of each scene what the Bayesian
 information criterion prefers, which needs no truth. "pursuit twice" is the control of "both": a
 second pursuit on another, finer map in place of the network. "truth" starts at the true places:
-what the same fit and the same counting would make of a perfect start.
+what the same fit and the same counting would make of a perfect start. Memory is taken as
+`wellposed locate` takes it.
 
     python benchmarks/locate_learned.py [--model surface-small] [--scenes 256]
 """
@@ -14,6 +15,7 @@ import argparse
 import torch
 from this_machine import machine
 
+from wellposed.cli.process import keep_freed, set_up
 from wellposed.dsp.arrays.wavefront import Places
 from wellposed.engine.system import Batch
 from wellposed.systems.locate.estimate import Start, both, known_of, located, preferred, pursued
@@ -74,6 +76,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=CONDITIONS, default=list(CONDITIONS))
     parser.add_argument("--starts", nargs="+", help="by default all")
     options = parser.parse_args()
+    set_up()
+    keep_freed()
     torch.set_num_threads(1)
     print(f"{machine()}, torch {torch.__version__}, processor time of one thread")
     starts: dict[str, Start] = {"both": both, "network": located, "truth": from_truth}

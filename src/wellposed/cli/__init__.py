@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from importlib import import_module
 
 from wellposed import __version__
+from wellposed.cli.process import set_up
 from wellposed.errors import WellposedError
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -43,14 +44,7 @@ and returns the exit status."""
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 is success, 1 a failure that was explained, 2 a usage error."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    # PyTorch then asks Linux for huge pages; unset, a third of a CPU training step went into page
-    # faults (docs/decisions/005). It is read at the first allocation, so it must be set here.
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
-    # Threads that have nothing to do sleep. Beside other work they would else spin on the cores
-    # that their own partners wait for: 20 s of sound took 128 s to enhance, now 1.2 s
-    # (docs/decisions/013). One thread is as fast as two on idle cores.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    set_up()
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_help())
         return 0

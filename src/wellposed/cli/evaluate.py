@@ -10,6 +10,7 @@ import tyro
 import yaml
 
 from wellposed.cli.options import Changes, read_options
+from wellposed.cli.process import keep_freed
 from wellposed.errors import CheckpointError, DataError
 from wellposed.metrics.catalogue import computable, require_packages, speech_names
 from wellposed.systems.codec.coder import Coder
@@ -122,6 +123,7 @@ def _evaluate_extract(options: Evaluate) -> int:
 
 
 def _evaluate_locate(options: Evaluate) -> int:
+    keep_freed()
     network, recipe = load_locator(LOCATORS.find(options.model), torch.device("cpu"))
     result = evaluate_locate(
         network,

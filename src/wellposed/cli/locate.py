@@ -12,6 +12,7 @@ import tyro
 
 from wellposed.cli.locate_audio import is_audio, locate_audio
 from wellposed.cli.options import read_options
+from wellposed.cli.process import keep_freed
 from wellposed.engine.storage.atomic import replacing
 from wellposed.errors import CheckpointError, DataError
 from wellposed.systems.locate.arrays import Field, find_on_array
@@ -81,6 +82,7 @@ def locate(arguments: list[str]) -> int:
     if options.output is not None and options.output.suffix not in WRITERS:
         raise DataError(f"{options.output}: tables are written as {' or '.join(WRITERS)}")
     extra = {name: path for name in ("channel", "codes") if (path := getattr(options, name))}
+    keep_freed()
     data = read(options.measurements, extra)
     if isinstance(data, ArrayData) and options.model is None:
         if options.start == "network":
