@@ -7,13 +7,12 @@ from torch import Tensor, nn
 
 from wellposed.engine.run import Run
 from wellposed.engine.system import Batch, Item, Moment
+from wellposed.faults.named import Changes, Named
 
-Changes = Mapping[str, Any]
-"""Dotted keys of a recipe and their values."""
 Scores = dict[str, float | None]
 
 
-class Fault:
+class Fault(Named):
     """A healthy run; a subclass is one failure, told by the first line of its docstring.
 
     An object serves one run. Methods see every step once, replays by the guard aside.
@@ -43,17 +42,6 @@ class Fault:
     player: str = ""
     """Whose terms are being computed."""
     run: Run
-
-    @classmethod
-    def name(cls) -> str:
-        """The class's name in small letters, with hyphens."""
-        small = (f"-{c.lower()}" if c.isupper() else c for c in cls.__name__)
-        return "".join(small).lstrip("-")
-
-    @classmethod
-    def about(cls) -> str:
-        """One sentence."""
-        return (cls.__doc__ or "").partition("\n")[0]
 
     @property
     def active(self) -> bool:

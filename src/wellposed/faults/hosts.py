@@ -15,17 +15,7 @@ from wellposed.faults.spoiled import Spoiled
 from wellposed.systems.enhance.recipe import SIZES, EnhanceRecipe
 from wellposed.systems.enhance.system import Enhance
 
-SMALL: dict[str, Any] = {
-    "model": SIZES["tiny"].model_dump(mode="json"),
-    "scenes.rate": 8000,
-    "scenes.seconds": 0.5,
-    "scenes.validation_seconds": 1.5,
-    "scenes.snr_db": (0.0, 10.0),
-    "scenes.noises": (0.0, 1.0, 0.0, 0.0),
-    "scenes.babble": 0.0,
-    "scenes.room": 0.0,
-    "loss.waveform": 0.3,
-    "loss.level": 0.3,
+SHORT: dict[str, Any] = {
     "training.steps": 96,
     "training.batch_size": 4,
     "training.threads": 1,
@@ -38,6 +28,20 @@ SMALL: dict[str, Any] = {
     "average.decay": 0.9,
     "validation.every": 32,
     "validation.scenes": 12,
+}
+"""What recipes of hosts have in common: a run of a few seconds of one core."""
+SMALL: dict[str, Any] = {
+    "model": SIZES["tiny"].model_dump(mode="json"),
+    "scenes.rate": 8000,
+    "scenes.seconds": 0.5,
+    "scenes.validation_seconds": 1.5,
+    "scenes.snr_db": (0.0, 10.0),
+    "scenes.noises": (0.0, 1.0, 0.0, 0.0),
+    "scenes.babble": 0.0,
+    "scenes.room": 0.0,
+    "loss.waveform": 0.3,
+    "loss.level": 0.3,
+    **SHORT,
 }
 """The recipe of enhance, small and easy enough to be well after 96 steps, a few seconds of one
 core: one noise a scene, and more weight on what SI-SDR and level need. With the weights of the
@@ -197,20 +201,9 @@ class Located(Spoiled, Bearings):
     """Directions from an array, with a fault in it."""
 
     changes: ClassVar[Changes] = {
-        "training.steps": 96,
-        "training.batch_size": 4,
-        "training.threads": 1,
-        "training.device": "cpu",
-        "training.log_every": 1000,
-        "training.checkpoint_every": 1000,
-        "training.refusals_allowed": 3,
-        "optimizer.learning_rate": 3e-3,
+        **SHORT,
         # The gradient norm is 0.7 to 3.3 in the 96 steps: touches only outliers.
         "optimizer.clip_norm": 5.0,
-        "schedule.warmup_steps": 8,
-        "average.decay": 0.9,
-        "validation.every": 32,
-        "validation.scenes": 12,
         "validation.select": "held",
     }
 

@@ -50,10 +50,8 @@ from wellposed.engine.explain.symptom import Symptom
 from wellposed.engine.problem import problem_of
 from wellposed.engine.recipe import Recipe, changed
 from wellposed.engine.system import System
+from wellposed.faults.named import Changes, Named
 from wellposed.guard.audit.problem import audit_problem
-
-Changes = Mapping[str, Any]
-"""Dotted keys of a recipe and their values."""
 
 
 def codes_audited(system: System[Any], question: str) -> set[str]:
@@ -61,7 +59,7 @@ def codes_audited(system: System[Any], question: str) -> set[str]:
     return {each.code for each in audit_problem(problem_of(system), only=(question,)).findings}
 
 
-class Story:
+class Story(Named):
     """A field report's failure; a subclass is one story, told by its docstring's first line."""
 
     system: ClassVar[type[System[Any]]]
@@ -76,17 +74,6 @@ class Story:
     """Interventions that popular but wrong diagnoses ask for: every one must be acquitted."""
     source: ClassVar[str] = ""
     """What is known of the failure, and how it was measured."""
-
-    @classmethod
-    def name(cls) -> str:
-        """The class's name in small letters, with hyphens."""
-        small = (f"-{c.lower()}" if c.isupper() else c for c in cls.__name__)
-        return "".join(small).lstrip("-")
-
-    @classmethod
-    def about(cls) -> str:
-        """One sentence."""
-        return (cls.__doc__ or "").partition("\n")[0]
 
     @classmethod
     def recipe(cls, seed: int = 0) -> Recipe:
