@@ -96,7 +96,7 @@ def test_a_toy_is_measured_and_nothing_of_the_caller_is_disturbed():
 
 def test_several_processes_share_a_batch():
     plan = plan_run(partial(prepared, Toy, recipe()), CPU, ranks=2, steps=3)
-    assert plan.subject == "toy: 8 steps of 4 scenes and 2 validations of 4 on 2 processes"
+    assert plan.subject == "toy: 8 steps of 4 scenes and 2 validations of 4 scenes on 2 processes"
 
 
 def test_the_command_prints_text_and_json(monkeypatch, capsys):

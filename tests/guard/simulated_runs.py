@@ -8,7 +8,7 @@ from typing import Any
 
 from wellposed.guard.checks import all_checks
 from wellposed.guard.evidence import Evidence, Validation
-from wellposed.guard.findings import Finding
+from wellposed.guard.findings import Finding, Severity
 from wellposed.guard.paired import Values
 from wellposed.guard.plan import Plan
 
@@ -27,14 +27,18 @@ def judge(evidence: Evidence, *codes: str) -> list[Finding]:
 
 
 def told(validations: Iterable[Validation], plan: Plan, *codes: str) -> list[Finding]:
-    """All findings of a run, those of one subject once, as the guard tells them."""
-    evidence = Evidence(plan)
-    found: dict[tuple[str, Any], Finding] = {}
+    """All findings of a run, as the guard tells them: of one subject again where it is graver."""
+    evidence, ranks = Evidence(plan), list(Severity)
+    found: list[Finding] = []
+    gravest: dict[tuple[str, Any], Severity] = {}
     for validation in validations:
         evidence.judge(validation)
         for each in judge(evidence, *codes):
-            found.setdefault((each.code, each.evidence.get("subject", "")), each)
-    return list(found.values())
+            key = each.code, each.evidence.get("subject", "")
+            if key not in gravest or ranks.index(each.severity) > ranks.index(gravest[key]):
+                gravest[key] = each.severity
+                found.append(each)
+    return found
 
 
 def healthy(

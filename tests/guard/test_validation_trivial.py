@@ -73,6 +73,7 @@ def test_an_output_without_any_score_is_worse_than_an_input_that_has_one():
     found = told(validations, Plan(steps=200, validate_every=100), "WP401")
     assert [each.severity for each in found] == [Severity.INFO, Severity.FAIL]
     assert "no item has a score" in found[0].title
+    assert {each.evidence["subject"] for each in found} == {"networks"}
 
 
 def test_two_metrics_that_disagree_are_worth_knowing_and_no_more():

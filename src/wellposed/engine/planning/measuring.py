@@ -25,6 +25,7 @@ from wellposed.engine.run import Run
 from wellposed.engine.storage import checkpoint
 from wellposed.engine.storage.runfolder import RunFolder
 from wellposed.engine.system import System
+from wellposed.engine.telling.figures import counted
 from wellposed.engine.validation import AGAIN, resting, summary
 
 WARM = 3
@@ -216,7 +217,9 @@ def _work(run: Run, timed: Timed, looked: list[bool], recipe: Recipe) -> tuple[W
 def _subject(system: System[Any], recipe: Recipe, ranks: int, device: torch.device) -> str:
     training, validation = recipe.training, recipe.validation
     where = f"{device}" if ranks == 1 else f"{ranks} processes"
+    validations = counted(often(training.steps, validation.every), "validation")
     return (
-        f"{system.name}: {training.steps} steps of {training.batch_size} scenes and "
-        f"{often(training.steps, validation.every)} validations of {validation.scenes} on {where}"
+        f"{system.name}: {counted(training.steps, 'step')} of "
+        f"{counted(training.batch_size, 'scene')} and {validations} of "
+        f"{counted(validation.scenes, 'scene')} on {where}"
     )

@@ -55,7 +55,7 @@ def _finding(
     severity, metric, trivial, stage, other = worst
     gaps = deficit(now, metric, trivial)
     facts: dict[str, float | int | str] = {
-        "subject": f"{severity}", "metric": metric, "trivial": trivial, "stage": stage
+        "subject": "networks", "metric": metric, "trivial": trivial, "stage": stage
     }  # fmt: skip
     if gaps:
         spread = mean_interval(gaps, level)

@@ -92,7 +92,7 @@ def _finding(first: Validation, second: Validation, now: Validation, severity: S
         now.step,
         first.step,
         {
-            "subject": severity.value,
+            "subject": "output",
             "level_db": levels[2],
             "level_before_db": levels[1],
             "level_at_first_db": levels[0],

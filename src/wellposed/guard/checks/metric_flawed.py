@@ -51,7 +51,7 @@ def _acquitted(now: Validation, name: str, level: float) -> bool:
 
 def _finding(now: Validation, name: str, beaten: str, other: str, severity: Severity) -> Finding:
     select = now.select or ""
-    facts: dict[str, float | int | str] = {"subject": f"{name}, {severity}", "metric": select}
+    facts: dict[str, float | int | str] = {"subject": name, "metric": select}
     scored = [value for value in now.trivial[name][select] if value is not None]
     facts |= {f"score_of_{name}": sum(scored) / len(scored), "items": len(scored)}
     gaps = deficit(now, select, name)

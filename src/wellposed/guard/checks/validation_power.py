@@ -116,7 +116,7 @@ def _finding(
         severity,
         now.step,
         now.step,
-        {"subject": f"{facts['list']}, {severity}", "metric": now.select or "", **facts},
+        {"subject": how.removeprefix("of "), "metric": now.select or "", **facts},
         (
             Suspect("too few items", "score both checkpoints on `items_needed` items"),
             Suspect("list", "score one checkpoint on two lists: how far apart are the means?"),
