@@ -77,6 +77,13 @@ def test_a_value_that_a_recipe_does_not_allow_is_named_with_its_key():
         (["data", "chek"], 1, "unknown action 'chek'"),
         (["enhance"], 2, "name audio files or folders"),
         (["codec", "info"], 1, "name .wpc files"),
+        (["evaluate", "noisy", "--scenes", "0"], 1, "--scenes 0: wanted 1 or more"),
+        (["locate", "x.npz", "--azimuth", "-90"], 2, "Expected 2 values"),
+        (["audit", "math:sqrt", "--invariances", "gainn"], 2, "gainn: there are gain, offset"),
+        (["tune", "enhance", "--space", "seed=1,2", "--until", "soon"], 1, "wanted 90s, 30m"),
+        (["rule", "NONFINITE"], 1, "nearest: NONFINITE.FORWARD"),
+        (["demo", "--pairs", "nowhere"], 1, "nowhere/clean: no such folder"),
+        (["train", "."], 1, "is a folder; wanted a system"),
     ],
 )
 def test_a_mistake_at_the_command_line_is_told_with_what_was_wanted(
@@ -84,9 +91,42 @@ def test_a_mistake_at_the_command_line_is_told_with_what_was_wanted(
 ):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "1000")
-    assert main(arguments) == status
+    assert ended(arguments) == status
     assert told in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["train", "FILE"], "found str, wanted `key: value` lines"),
+        (["resume", "FILE"], "is not a run (it is a file)"),
+        (["report", "FILE"], "is not a run (it is a file)"),
+        (["serve", "FILE"], "is a file. Pass the folder of the runs"),
+        (["evaluate", "bsrnn-small", "--out", "FILE"], "found a file on the way there"),
+        (["compare", "bsrnn-small", "mbs-causal", "-o", "FILE"], "found a file on the way there"),
+        (["faults", "--json", "FILE/all.json"], "found a file on the way there"),
+        (["export", "bsrnn-small", "-o", "weights.pt"], "wanted a name that ends in .safetensors"),
+        (["enhance", "FILE", "--model", "FILE"], "no .safetensors file"),
+        (["locate", "FILE"], "is no .npz file"),
+    ],
+)
+def test_a_file_where_another_thing_was_wanted_is_told_before_any_work(
+    arguments, told, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes.txt").write_text("words")
+    assert main([each.replace("FILE", "notes.txt") for each in arguments]) == 1
+    assert told in capsys.readouterr().err
+    assert [each.name for each in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def ended(arguments: list[str]) -> int | str | None:
+    """The exit status of a command, whichever way it ends."""
+    try:
+        return main(arguments)
+    except SystemExit as end:
+        return end.code
 
 
 def test_help_needs_no_optional_package(monkeypatch, capsys):

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 import torch
@@ -66,3 +67,13 @@ def test_what_a_model_file_cannot_hold_is_named(tmp_path: Path):
         save_model(tmp_path / "m", {}, {"scores": torch.zeros(1)})
     with pytest.raises(CheckpointError, match=r"not written: the folder .* does not exist"):
         save_model(tmp_path / "nowhere" / "m", WEIGHTS, CARD)
+
+
+def test_a_file_of_torch_save_is_told_as_one_and_not_read(tmp_path: Path):
+    with ZipFile(tmp_path / "model.pt", "w") as file:
+        file.writestr("model/data.pkl", b"code")
+    with pytest.raises(CheckpointError, match=r"model\.pt: found a zip, as torch\.save writes"):
+        load_model(tmp_path / "model.pt")
+    (tmp_path / "notes.txt").write_text("These are no weights, but words.")
+    with pytest.raises(CheckpointError, match=r"no \.safetensors file, or cut short at 32 bytes"):
+        load_model(tmp_path / "notes.txt")

@@ -11,6 +11,7 @@ from toy import Duel, Toy, ToyRecipe, recipe
 
 from wellposed.engine.launch import resume, start
 from wellposed.engine.storage import checkpoint
+from wellposed.errors import RecipeError
 from wellposed.systems.enhance.system import Enhance
 
 PHASE = {"from_step": 5, "changes": {"scenes.noise": 0.2, "loss.square": 2.0}}
@@ -142,6 +143,16 @@ def enhance_recipe() -> Any:
             "curriculum": [{"from_step": 4, "changes": {"loss.waveform": 0.2}}],
         }
     )  # fmt: skip
+
+
+def test_fewer_steps_than_were_taken_are_refused_and_so_is_an_unknown_key(tmp_path):
+    run = train(made(), tmp_path / "run", 4)
+    before = (run / "recipe.yaml").read_text()
+    with pytest.raises(RecipeError, match=r"has taken 8 steps, .* training\.steps = 2"):
+        resume(Toy, run, {"training.steps": 2})
+    with pytest.raises(RecipeError, match=r"unknown key training\.step, did you mean"):
+        resume(Toy, run, {"training.step": 9})
+    assert (run / "recipe.yaml").read_text() == before
 
 
 def test_the_enhance_system_stopped_after_every_step(tmp_path: Path):

@@ -108,6 +108,8 @@ def test_opening_what_is_no_run_is_told(tmp_path: Path, run: RunFolder):
     assert RunFolder.open(run.path) == run
     with pytest.raises(RunError, match=r"is not a run \(no recipe.yaml in it\)"):
         RunFolder.open(tmp_path)
+    with pytest.raises(RunError, match=r"is not a run \(it is a file\)"):
+        RunFolder.open(Path(__file__))
     with pytest.raises(RunError, match=r"is not a run \(there is no such folder\)"):
         RunFolder.open(tmp_path / "nothing")
 

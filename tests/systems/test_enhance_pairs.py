@@ -46,7 +46,9 @@ def test_a_file_without_partner_is_named(tmp_path, side, other):
     for folder in (side, other):
         write(tmp_path / folder / "a.wav", WAVE, 8000)
     write(tmp_path / side / "lonely.wav", WAVE, 8000)
-    with pytest.raises(DataError, match=rf"1 files have no partner in {other}/.*lonely\.wav"):
+    with pytest.raises(
+        DataError, match=rf"without a partner in {other}/: 1, the first .*lonely\.wav"
+    ):
         FolderPairs(tmp_path)
 
 

@@ -22,6 +22,7 @@ from wellposed.engine.recipe import load
 from wellposed.errors import RecipeError, WellposedError
 from wellposed.guard import Severity
 from wellposed.guard.audit import Audit, audit_loss
+from wellposed.guard.audit.invariances import DECLARABLE
 from wellposed.guard.audit.probes import ITEMS, SAMPLES
 from wellposed.guard.audit.problem import Problem, audit_problem
 from wellposed.systems import SYSTEMS, recipe_type, system_type
@@ -98,6 +99,9 @@ def audit(arguments: list[str]) -> int:
 
 
 def _audit(options: AuditOptions) -> Audit:
+    if unknown := sorted(set(options.invariances) - set(DECLARABLE)):
+        known = ", ".join(DECLARABLE)
+        raise RecipeError(f"--invariances {' '.join(unknown)}: there are {known}")
     probes = None if options.data is None else real_speech(options.data, options.seed)
     if options.what in WITH_OBJECTIVE:
         question = Question(options.model, options.data, probes, options.seed, options.quick)

@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 
 from wellposed.cli.options import read_options
+from wellposed.engine.storage.atomic import made_folder
 from wellposed.engine.telling.figures import counted
 from wellposed.errors import DataError, RecipeError
 from wellposed.metrics.catalogue import computable, require_packages, speech_names
@@ -50,9 +51,11 @@ def compare_models(arguments: list[str]) -> int:
     """Compare, print, and write the files if a folder is given."""
     options = read_options(CompareOptions, "wellposed compare", arguments)
     if options.scenes < 1 or options.walk < 1:
-        raise RecipeError("compare: wanted at least one of --scenes and of --walk")
+        raise RecipeError("wanted --scenes and --walk of 1 or more")
     require_packages(options.metrics)
     models = contenders(options.models)
+    if options.out is not None:
+        made_folder(options.out)
     pairs, fed = _fed(options, models)
     names, left_out = options.metrics, ""
     if not names:

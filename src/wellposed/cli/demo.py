@@ -74,6 +74,7 @@ def demo(arguments: list[str]) -> int:
     if options.data is not None:
         path = options.data.resolve()
         recipe = recipe.model_copy(update={"data": Data(path=path)})
+    pairs = None if options.pairs is None else FolderPairs(options.pairs)
     sound = str(options.data) if options.data else "synthetic speech-like sound"
     print(f"1. Planning: an enhancer for {sound}, {options.minutes:g} minutes of training.")
     recipe = _planned(changed(recipe, SHORT, "demo"), options.minutes)
@@ -82,7 +83,7 @@ def demo(arguments: list[str]) -> int:
     print(f"   Ctrl-C, then `wellposed resume {folder}`.")
     start(Enhance, recipe, folder, None, audit=partial(ask, anyway=True))
     print("3. Scores on scenes with voices and noises that training never met:")
-    _score(recipe, folder, options.pairs)
+    _score(recipe, folder, pairs)
     finish(folder)
     return 0
 
@@ -135,7 +136,7 @@ def _step_seconds(system: Enhance) -> float:
     return sorted(durations[1:])[TIMED_STEPS // 2]
 
 
-def _score(recipe: EnhanceRecipe, folder: Path, pairs: Path | None) -> None:
+def _score(recipe: EnhanceRecipe, folder: Path, pairs: FolderPairs | None) -> None:
     """Print tables, and write the first scene before and after, by these and shipped weights."""
     system = Enhance(recipe)
     scenes = [system.scenes.scene("test", n) for n in range(24)]
@@ -148,8 +149,8 @@ def _score(recipe: EnhanceRecipe, folder: Path, pairs: Path | None) -> None:
     result.write(folder / "evaluation")
     if pairs is not None:
         names = ("pesq_wb", *SCORED)
-        result = evaluate(FolderPairs(pairs), enhancer, names=names, workers=0)
-        print(f"on the pairs of {pairs}:\n{result.text()}")
+        result = evaluate(pairs, enhancer, names=names, workers=0)
+        print(f"on the pairs of {pairs.folder}:\n{result.text()}")
         result.write(folder / "evaluation-pairs")
     listen = folder / "listen"
     loudest = max(spoken, key=lambda scene: float((scene.noisy - scene.clean).std()))

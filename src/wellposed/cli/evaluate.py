@@ -11,7 +11,8 @@ import yaml
 
 from wellposed.cli.options import Changes, read_options
 from wellposed.cli.process import keep_freed
-from wellposed.errors import CheckpointError, DataError
+from wellposed.engine.storage.atomic import made_folder
+from wellposed.errors import CheckpointError, DataError, RecipeError
 from wellposed.metrics.catalogue import computable, require_packages, speech_names
 from wellposed.systems.codec.coder import Coder
 from wellposed.systems.codec.evaluation import LOSSES
@@ -69,6 +70,10 @@ def evaluate(arguments: list[str]) -> int:
     """Score, write the files, print the table with what was undefined and why."""
     options = read_options(Evaluate, "wellposed evaluate", arguments)
     require_packages(options.metrics)
+    if options.scenes < 1:
+        raise RecipeError(f"--scenes {options.scenes}: wanted 1 or more")
+    if options.out is not None:
+        made_folder(options.out)
     if options.model != NOISY and EXTRACTORS.holds(options.model):
         return _evaluate_extract(options)
     if options.model != NOISY and LOCATORS.holds(options.model):

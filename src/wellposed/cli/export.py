@@ -52,6 +52,11 @@ def export(arguments: list[str]) -> int:
     if options.data is not None and not options.calibrate:
         print("wellposed export: --data is what --calibrate N looks at: give both", file=sys.stderr)
         return 2
+    for path, suffix in ((options.output, ".safetensors"), (options.onnx, ".onnx")):
+        if path is not None and path.suffix != suffix:
+            raise RunError(
+                f"{path}: wanted a name that ends in {suffix}, which is what it will be."
+            )
     for path in wanted:
         if path.exists():
             raise RunError(f"{path}: exists already. Remove it, or name another file.")

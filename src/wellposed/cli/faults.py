@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wellposed.cli.options import read_options
+from wellposed.engine.storage.atomic import made_folder
 from wellposed.errors import RecipeError
 from wellposed.faults.injections import all_faults
 from wellposed.faults.suite import (
@@ -45,6 +46,8 @@ def faults(arguments: list[str]) -> int:
             kind = all_faults()[name]
             print(f"{name:<28}{'/'.join(kind.codes):<15}{kind.about()}")
         return 0
+    if options.json is not None:
+        made_folder(options.json.parent)
     trials, well = [], []
     print(COLUMNS, flush=True)
     for trial in run_all(fault_jobs(names, options.seeds), options.workers):

@@ -34,7 +34,6 @@ METAVARS = {
 """What stands for the value of an option that means the same in every command."""
 _TYPES = {str: "TEXT", Path: "PATH", int: "INT", float: "FLOAT"}
 _MORE = " ..."
-_NOTHING = ("", "None")
 _INDENT = 7
 _KEPT = "\xa0"
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -117,7 +116,7 @@ def _silent(_default: str) -> str:
 
 
 def _default(told: str) -> str:
-    return "" if told in _NOTHING else f"(default: {told})"
+    return f"(default: {told})" if set(told.split()) - {"None"} else ""
 
 
 class _Page(io.TextIOWrapper):

@@ -136,7 +136,7 @@ class Rule:
     """Explain a finding: what it means, how it is measured, what proves it, what to try."""
 
     code: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="[CODE]")] = None
-    """Code of the finding, such as WP301; without it all are listed."""
+    """Code or name of the finding, such as WP301; without it all are listed."""
 
 
 def rule(arguments: list[str]) -> int:

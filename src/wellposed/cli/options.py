@@ -69,14 +69,15 @@ def _optional(info: PrimitiveTypeInfo) -> Spec | None:
     if len(held) != 1:
         return None
     inner = ConstructorRegistry.get_primitive_spec(PrimitiveTypeInfo.make(held[0], info.markers))
-    if not isinstance(inner, PrimitiveConstructorSpec) or inner.nargs != 1:
+    if not isinstance(inner, PrimitiveConstructorSpec) or not isinstance(inner.nargs, int):
         return None
+    nothing = ["None"] * inner.nargs
 
     def value(words: list[str]) -> Any:
-        return None if words == ["None"] else inner.instance_from_str(words)
+        return None if words == nothing else inner.instance_from_str(words)
 
     def words_of(given: Any) -> list[str]:
-        return ["None"] if given is None else inner.str_from_instance(given)
+        return nothing if given is None else inner.str_from_instance(given)
 
     return replace(
         inner,

@@ -11,7 +11,7 @@ from wellposed.engine.launch import system_name
 from wellposed.engine.recipe import Recipe, changed, load
 from wellposed.engine.system import System
 from wellposed.errors import RecipeError
-from wellposed.systems import system_type
+from wellposed.systems import SYSTEMS, system_type
 
 
 @dataclass
@@ -48,6 +48,11 @@ def read_arguments(
     rest = [*rest, *wants_help]
     is_file = Path(head.what).suffix in (".yaml", ".yml") or Path(head.what).is_file()
     file = Path(head.what) if is_file else None
+    if head.what not in SYSTEMS and Path(head.what).is_dir():
+        raise RecipeError(
+            f"{head.what}: is a folder; wanted a system ({', '.join(SYSTEMS)}) or a YAML recipe. "
+            "The recipe of a run is RUN/recipe.yaml; `wellposed resume RUN` goes on with it."
+        )
     system = system_type(system_name(file) if file else head.what)
     recipe: Recipe = load(system.recipe_type, file) if file else system.recipe_type()
     recipe = changed(recipe, _shortcuts(system, head), "command line")

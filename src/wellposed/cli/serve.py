@@ -42,12 +42,13 @@ def serve(arguments: list[str]) -> int:
 def open_server(options: Serve) -> RunServer:
     """A server that listens. Raises RunError: no such folder, or no such address or port."""
     if not options.runs.is_dir():
-        raise RunError(f"{options.runs}: there is no such folder. Pass the folder of the runs.")
+        found = "is a file" if options.runs.exists() else "there is no such folder"
+        raise RunError(f"{options.runs}: {found}. Pass the folder of the runs.")
     try:
         server = RunServer(options.runs, options.host, options.port)
     except (OSError, OverflowError) as error:
         raise RunError(
-            f"cannot listen at {options.host}, port {options.port}: {error}. "
+            f"cannot listen at {options.host}, port {options.port}: {str(error).rstrip('.')}. "
             "Pass another --port, or --port 0 for a free one."
         ) from error
     if not server.loopback:

@@ -37,9 +37,6 @@ def tune(arguments: list[str]) -> int:
     """Search, or go on with a search; print its trials and the best recipe."""
     known = next((Path(each) for each in arguments if TuneFolder(Path(each)).holds_one), None)
     options, system, axes, path = _new(arguments) if known is None else _known(arguments, known)
-    for name in ("trials", "workers", "tries", "lease"):
-        if getattr(options, name) <= 0:
-            raise RecipeError(f"--{name} {getattr(options, name)}: wanted a number above 0.")
     end = None if options.until is None else time.time() + seconds_until(options.until)
     sought = Sought.of(system, axes)
     task = Task(
@@ -74,6 +71,7 @@ def seconds_until(text: str, now: datetime | None = None) -> float:
 
 def _new(arguments: list[str]) -> tuple[Tune, System[Any], tuple[Axis, ...], Path]:
     options, kind, recipe = read_arguments(Tune, "wellposed tune", FLAGS, arguments)
+    _require_possible(options)
     axes = axes_of(read_space(options.space), recipe)
     require_measurement(kind(recipe))
     system = prepared(kind, recipe)
@@ -87,10 +85,20 @@ def _new(arguments: list[str]) -> tuple[Tune, System[Any], tuple[Axis, ...], Pat
     return options, system, axes, path
 
 
+def _require_possible(options: Tune) -> None:
+    """Raise RecipeError for a number or a time that cannot be, before anything takes its time."""
+    for name in ("trials", "workers", "tries", "lease"):
+        if getattr(options, name) <= 0:
+            raise RecipeError(f"--{name} {getattr(options, name)}: wanted a number above 0.")
+    if options.until is not None:
+        seconds_until(options.until)
+
+
 def _known(arguments: list[str], path: Path) -> tuple[Tune, System[Any], tuple[Axis, ...], Path]:
     if any(each in ("-h", "--help") or each.startswith("--dir") for each in arguments):
         return _new(arguments)
     options, unknown = read_some_options(Tune, "wellposed tune", arguments)
+    _require_possible(options)
     if unknown or options.space or options.steps or options.size or options.data:
         raise RecipeError(
             f"{path}: holds a search, whose space and recipe stay as they are (found "

@@ -97,13 +97,13 @@ def resume(
     require_trackers(log_to)
     folder = RunFolder.open(path)
     recipe = load(kind.recipe_type, folder.recipe)
+    recipe = changed(recipe, changes, "command line")
     forbidden = [key for key in changes if key not in MAY_CHANGE]
     if forbidden:
         raise RecipeError(
             f"{path}: a resumed run keeps {', '.join(forbidden)}. It may change "
             f"{', '.join(MAY_CHANGE)}. For another recipe start another run."
         )
-    recipe = changed(recipe, changes, "command line")
     with joined(recipe.training.device) as world:
         system = _checked(kind, recipe)
         go_on = partial(_go_on, reset_optimizer=reset_optimizer, watch=watch)
@@ -206,6 +206,7 @@ def _go_on(run: Run, *, reset_optimizer: bool, watch: Watch | None) -> None:
         path, state, damaged = checkpoint.latest(folder.checkpoints)
         _require_same(run, state, path)
         run.restore(state, reset_optimizer=reset_optimizer)
+        _require_steps_left(run)
         # Checkpoints of the first version have no such entry.
         name, collected = path.name, state.get("journal")
     journal.rewind(run.moving, collected)
@@ -219,6 +220,15 @@ def _go_on(run: Run, *, reset_optimizer: bool, watch: Watch | None) -> None:
     for damage in damaged:
         journal.event(run.moving, "damaged", damage.reason)
     journal.event(run.moving, "resumed", f"from {name}{other_environment(folder, run.world)}")
+
+
+def _require_steps_left(run: Run) -> None:
+    done, planned = run.moving.step, run.recipe.training.steps
+    if done > planned:
+        raise RecipeError(
+            f"{run.folder.path}: has taken {done} steps, which are more than training.steps = "
+            f"{planned}. Give a number that is not below what has been done."
+        )
 
 
 def _has_passed_a_checkpoint(run: Run, rows: list[dict[str, Any]]) -> bool:

@@ -8,6 +8,7 @@ unknown key is an error that names the nearest known one.
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
+from types import NoneType
 from typing import Annotated, Any, Self, TypeVar
 
 import tyro
@@ -139,7 +140,7 @@ def load(kind: type[R], path: Path) -> R:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML mapping; RecipeError for a missing file or text that is no YAML."""
+    """Read a YAML mapping; RecipeError for a missing file or text that is none."""
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -147,8 +148,18 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: cannot be read ({error}).") from None
     except yaml.YAMLError as error:
-        raise RecipeError(f"{path}: is not valid YAML: {error}") from None
-    return {} if tree is None else tree
+        raise RecipeError(f"{path}: {no_yaml(error)}") from None
+    if not isinstance(tree, dict | NoneType):
+        raise RecipeError(f"{path}: found {type(tree).__name__}, wanted `key: value` lines.")
+    return tree or {}
+
+
+def no_yaml(error: yaml.YAMLError) -> str:
+    """Say where a text stops being YAML, and what is wrong there."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    if mark is None:
+        return f"is no YAML: {error}"
+    return f"is no YAML: line {mark.line + 1}, column {mark.column + 1}: {problem}"
 
 
 def dump(recipe: Recipe) -> str:

@@ -11,13 +11,15 @@ from importlib.resources import files
 
 
 def rule(code: str) -> str:
-    """The page of a finding code, as Markdown. Raises ValueError for an unknown code."""
+    """The page of a finding's code or name, as Markdown. Raises ValueError for an unknown one."""
     wanted = code.strip().upper()
     pages = _pages()
-    if wanted not in pages:
-        near = difflib.get_close_matches(wanted, pages, n=3, cutoff=0.6) or sorted(pages)
-        raise ValueError(f"unknown finding code {code!r}; nearest: {', '.join(sorted(near))}")
-    return pages[wanted]
+    known = {**pages, **{_heading(page)[1]: page for page in pages.values()}}
+    if wanted not in known:
+        near = sorted(difflib.get_close_matches(wanted, known, n=3, cutoff=0.6))
+        told = f"nearest: {', '.join(near)}" if near else f"there are {', '.join(sorted(pages))}"
+        raise ValueError(f"unknown finding code {code!r}; {told}")
+    return known[wanted]
 
 
 def rule_codes() -> tuple[str, ...]:
@@ -27,7 +29,13 @@ def rule_codes() -> tuple[str, ...]:
 
 def rule_name(code: str) -> str:
     """The name of a code in capitals, such as `NONFINITE.FORWARD`."""
-    return rule(code).split("\n", 1)[0].split()[2].rstrip(":")
+    return _heading(rule(code))[1]
+
+
+def _heading(page: str) -> tuple[str, str]:
+    """Code and name from the first line of a page."""
+    code, name = page.split("\n", 1)[0].split()[1:3]
+    return code, name.rstrip(":")
 
 
 @cache

@@ -16,6 +16,7 @@ import yaml
 from numpy.typing import NDArray
 
 from wellposed.engine.storage.history import read_history
+from wellposed.engine.storage.runfolder import RunFolder
 from wellposed.engine.storage.torn import is_torn
 from wellposed.errors import RunError
 from wellposed.guard.findings import Finding
@@ -117,12 +118,8 @@ def read_facts(run: Path) -> RunFacts:
     Raises:
         RunError: the folder has no recipe.yaml or no history.jsonl, so it is not a run.
     """
-    for needed in ("recipe.yaml", "history.jsonl"):
-        if not (run / needed).is_file():
-            raise RunError(
-                f"{run}: no {needed} in this folder, so it is not a run. "
-                "Pass the folder that `wellposed train` wrote."
-            )
+    if not RunFolder.open(run).history.is_file():
+        raise RunError(f"{run}: is not a run that has begun (no history.jsonl in it).")
     missing: list[str] = []
     rows: list[Row] = [row for row in read_history(run / "history.jsonl") if "step" in row]
     recipe_text = (run / "recipe.yaml").read_text(encoding="utf-8")

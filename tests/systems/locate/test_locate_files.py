@@ -166,7 +166,7 @@ def test_another_file_is_told_what_is_wanted(tmp_path, capsys):
     path = tmp_path / "x.npz"
     path.write_bytes(b"nothing")
     assert main(["locate", str(path)]) == 1
-    assert "cannot be read as .npz" in capsys.readouterr().err
+    assert "is no .npz file" in capsys.readouterr().err
     np.savez(path, something=np.zeros(3))
     assert main(["locate", str(path)]) == 1
     assert "wellposed locate example" in capsys.readouterr().err

@@ -59,6 +59,22 @@ def write_text(path: Path, text: str) -> None:
         raise RunError(f"{path}: not written: {explain(error, path.parent)}") from error
 
 
+def made_folder(folder: Path) -> Path:
+    """Make a folder for results before the work that they take. Raises RunError: it cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise RunError(
+            f"{folder}: results need a folder, found a file on the way there. Name another folder."
+        ) from error
+    except OSError as error:
+        reason = explain(error, folder.parent)
+        raise RunError(f"{folder}: the folder for results cannot be made: {reason}") from error
+    if not os.access(folder, os.W_OK):
+        raise RunError(f"{folder}: writing is not allowed here. Check its owner and mode.")
+    return folder
+
+
 def sync_folder(folder: Path) -> None:
     """Make renames and removals in `folder` survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

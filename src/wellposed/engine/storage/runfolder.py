@@ -59,8 +59,7 @@ class RunFolder:
         """
         folder = cls(path)
         if not folder.recipe.is_file():
-            found = "no recipe.yaml in it" if path.is_dir() else "there is no such folder"
-            raise RunError(f"{path}: is not a run ({found}). Check the path.")
+            raise RunError(f"{path}: is not a run ({_instead(path)}). Check the path.")
         return folder
 
     @property
@@ -176,6 +175,12 @@ class RunFolder:
                     f"{self.path}: is not empty ({found.name}) and holds no run. "
                     "Name a new or empty folder."
                 )
+
+
+def _instead(path: Path) -> str:
+    if path.is_dir():
+        return "no recipe.yaml in it"
+    return "it is a file" if path.exists() else "there is no such folder"
 
 
 def _unused(system: str) -> Path:

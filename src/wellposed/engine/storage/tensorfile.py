@@ -35,6 +35,7 @@ NATIVE = {
 }
 """Types that every version of safetensors can read."""
 
+_ZIP = b"PK\x03\x04"
 _OPENING = b'{"__metadata__":{"sha256":"'
 _DIGITS = 64
 _PREFIX = 8  # the header's length, little-endian
@@ -122,11 +123,18 @@ def _check(file: BinaryIO, path: Path) -> bytes:
     file.seek(0)
     prefix = file.read(_PREFIX)
     length = int.from_bytes(prefix, "little")
+    if prefix.startswith(_ZIP):
+        raise CheckpointError(
+            f"{path}: found a zip, as torch.save writes; wanted a .safetensors file of wellposed. "
+            "Files of torch.save run code when they are read, and are not taken."
+        )
     if size < _PREFIX or length > size - _PREFIX:
-        raise _damage(path, f"it is cut short at {size} bytes, or its first bytes are damaged")
+        raise _damage(
+            path, f"no .safetensors file, or cut short at {size} bytes, or its first bytes differ"
+        )
     header = file.read(length)
     if not header.startswith(_OPENING):
-        raise _damage(path, "its header is not one of wellposed, or is damaged")
+        raise _damage(path, "or no file of wellposed: its header is another")
     start = len(_OPENING)
     found = header[start : start + _DIGITS]
     digest = hashlib.sha256(prefix + header[:start] + b"0" * _DIGITS + header[start + _DIGITS :])

@@ -46,7 +46,7 @@ class FolderPairs:
             alone = sorted(mine.keys() - other.keys())
             if alone:
                 raise DataError(
-                    f"{self.folder}: {len(alone)} files have no partner in {where}/, the first is "
+                    f"{self.folder}: files without a partner in {where}/: {len(alone)}, the first "
                     f"{mine[alone[0]]}; both folders need the same names (the suffix may differ)"
                 )
         self._paths = {name: (noisy[name], clean[name]) for name in sorted(clean)}

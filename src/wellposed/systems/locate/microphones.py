@@ -16,6 +16,7 @@ import torch
 import yaml
 from torch import Tensor
 
+from wellposed.engine.recipe import no_yaml
 from wellposed.errors import DataError
 
 SPEED_OF_SOUND = 343.0
@@ -41,9 +42,10 @@ class Microphones:
         try:
             tree = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"{path}: cannot be read ({error})") from None
+            said = getattr(error, "strerror", None) or error
+            raise DataError(f"{path}: cannot be read: {said}; check the path") from None
         except yaml.YAMLError as error:
-            raise DataError(f"{path}: is no YAML: {error}") from None
+            raise DataError(f"{path}: {no_yaml(error)}") from None
         if not isinstance(tree, dict) or "positions_m" not in tree:
             raise DataError(
                 f"{path}: wanted `positions_m:` with a row [x, y, z] in metres for every channel"

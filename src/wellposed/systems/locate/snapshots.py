@@ -9,6 +9,7 @@ it is the mean; `positions` `(sensors, 3)` [m]; `wavelength` [m].
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 import torch
@@ -161,14 +162,14 @@ def _root(covariance: Tensor, where: str) -> Tensor:
 
 
 def _load(path: Path) -> Mapping[str, np.ndarray]:
+    if not path.exists():
+        raise DataError(f"{path}: no such file; check the path")
     try:
+        if not is_zipfile(path):
+            raise DataError(f"{path}: is no .npz file, as numpy.savez writes them")
         with np.load(path, allow_pickle=False) as held:
-            if isinstance(held, np.ndarray):
-                raise DataError(f"{path}: a single array; wanted a .npz file, by np.savez")
             return {name: held[name] for name in held.files}
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise DataError(f"{path}: cannot be read as .npz ({error})") from None
 
 
