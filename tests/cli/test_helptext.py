@@ -11,6 +11,7 @@ import tyro
 from wellposed.cli import COMMANDS, main
 from wellposed.cli.helptext import field_texts
 from wellposed.cli.options import read_options
+from wellposed.engine.explain.bearing import BEARINGS
 from wellposed.guard.rules import rule_codes
 from wellposed.systems import SYSTEMS
 
@@ -114,3 +115,13 @@ def test_rule_without_a_code_lists_all_and_show_without_a_system_those(capsys):
     said = capsys.readouterr().out
     for system in SYSTEMS:
         assert re.search(rf"^  {system} +[A-Z]", said, re.MULTILINE)
+
+
+@pytest.mark.parametrize("code", rule_codes())
+def test_a_page_ends_in_what_its_letters_mean_and_what_replays_can_tell(code, capsys):
+    assert main(["rule", code.lower()]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    page, _, beside = said.rpartition("Sources of thresholds: ")
+    assert set(re.findall(r"\*\*([A-Z])\*\*", page)) == set(re.findall(r"\b([A-Z]), ", beside))
+    replayed = f"`wellposed explain RUN --finding {code}` changes one thing" in beside
+    assert (replayed or "no replay tells more" in beside) == (code in BEARINGS)

@@ -1,5 +1,9 @@
 """Commands that look and tell: report, data check, show, rule."""
 
+import re
+import shutil
+import textwrap
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +13,7 @@ import tyro
 from wellposed.cli.helptext import one_paragraph
 from wellposed.cli.options import read_options
 from wellposed.data.census import run_census
+from wellposed.engine.explain.bearing import BEARINGS, OWN
 from wellposed.engine.recipe import dump
 from wellposed.engine.storage.atomic import replacing
 from wellposed.errors import DataError, RecipeError
@@ -80,6 +85,19 @@ def make_rooms(options: RoomsMade) -> int:
     return 0
 
 
+WIDEST = 110
+"""Columns of the pages of findings, to which what is told beside them is wrapped."""
+SOURCES = {
+    "E": "exactness",
+    "U": "rounding",
+    "S": "the statistic's own spread",
+    "V": "an extreme-value rule with a declared budget of false alarms",
+    "B": "the size of the batch",
+    "P": "what was planned or declared",
+    "R": "a reference point with a meaning",
+}
+"""What a threshold of the guard may follow from, by the letter on the pages of findings."""
+
 DATA = """  check   look for faults in audio files: unreadable, clipped, silent, doubled
   rooms   simulate rooms once and keep them in a file, for `scenes.rooms` of a recipe
 
@@ -148,7 +166,28 @@ def rule(arguments: list[str]) -> int:
         print("The page of one: wellposed rule CODE")
         return 0
     try:
-        print(rule_page(code))
+        page = rule_page(code)
     except ValueError as error:
         raise RecipeError(str(error)) from None
+    width = min(shutil.get_terminal_size().columns, WIDEST)
+    print(page.rstrip(), *(textwrap.fill(each, width) for each in _beside(page)), sep="\n\n")
     return 0
+
+
+def _beside(page: str) -> Iterator[str]:
+    """What the letters on a page stand for, and what replays can tell of its finding."""
+    letters = dict.fromkeys(re.findall(r"\*\*([A-Z])\*\*", page))
+    yield f"Sources of thresholds: {'; '.join(f'{each}, {SOURCES[each]}' for each in letters)}."
+    code = page.split()[1]
+    if code not in BEARINGS:
+        return
+    bearing = BEARINGS[code]
+    tried = [*bearing.kinds, *bearing.names, *bearing.settings]
+    named = ["what the system names itself" if each == OWN else each for each in tried]
+    if tried:
+        yield (
+            f"In a run, `wellposed explain RUN --finding {code}` changes one thing at a time: "
+            f"{', '.join(dict.fromkeys(named))}."
+        )
+    else:
+        yield f"In a run no replay tells more: {bearing.why_none}."
