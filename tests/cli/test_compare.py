@@ -96,7 +96,7 @@ def test_what_cannot_be_compared_is_said(tmp_path: Path, capsys):
     assert main(["compare", first]) == 1
     assert "wanted at least two models, found 1" in capsys.readouterr().err
     assert main(["compare", first, first, "--scenes", "0"]) == 1
-    assert "at least one of --scenes" in capsys.readouterr().err
+    assert "wanted --scenes and --walk of 1 or more" in capsys.readouterr().err
     assert main(["compare", first, first, "--pairs", ".", "--data", "."]) == 1
     assert "exclude each other" in capsys.readouterr().err
 
