@@ -226,3 +226,17 @@ def test_event_files_are_read_and_a_damaged_end_is_named(tmp_path):
     torn = only(tmp_path)
     assert torn.columns["step"] == [200.0, 210.0]
     assert "bytes are torn or damaged" in torn.problems[0].what
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[10:00] Epoch 1/20 - train_loss: 1.0000 - val_loss: 1.2",
+        "INFO: 0epoch:train: iter_time=0.1, loss=3.000, lr0=0.001",
+        "00:00:00 step 5/20 loss 0.169 complex 0.281 grad 0.066",
+    ],
+)
+def test_lines_for_people_are_known_and_the_file_of_numbers_is_asked_for(tmp_path, line):
+    rest = "asking first\nrun:    runs/a\n"
+    with pytest.raises(DataError, match=r"Lines for people, such as .* keeps its numbers"):
+        read_log(written(tmp_path, "log.txt", f"{rest}{line}\n{line}\n"))

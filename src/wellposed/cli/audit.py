@@ -101,7 +101,7 @@ def audit(arguments: list[str]) -> int:
 def _audit(options: AuditOptions) -> Audit:
     if unknown := sorted(set(options.invariances) - set(DECLARABLE)):
         known = ", ".join(DECLARABLE)
-        raise RecipeError(f"--invariances {' '.join(unknown)}: there are {known}")
+        raise RecipeError(f"--invariances {' '.join(unknown)}: unknown; known: {known}")
     probes = None if options.data is None else real_speech(options.data, options.seed)
     if options.what in WITH_OBJECTIVE:
         question = Question(options.model, options.data, probes, options.seed, options.quick)

@@ -85,7 +85,10 @@ def doctor(arguments: list[str]) -> int:
         for run in runs:
             if not run.measures:
                 refused = True
-                said = "no column is known for what it is; --map COLUMN=MEANING says so"
+                names = ", ".join(run.table.columns)
+                said = (
+                    f"no column is known for what it is, of {names}; --map COLUMN=MEANING says so"
+                )
                 print(f"wellposed doctor: {run.table.name}: {said}", file=sys.stderr)
     except WellposedError as error:
         print(f"wellposed doctor: {error}", file=sys.stderr)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from wellposed.doctor.readers import delimited, events, markdown, objects
+from wellposed.doctor.readers import delimited, events, markdown, objects, spoken
 from wellposed.doctor.table import Table
 from wellposed.errors import DataError
 
@@ -20,8 +20,12 @@ def read_log(path: Path) -> list[Table]:
     """
     tables = [each for each in _read(path) if each.rows]
     if not any(each.has_numbers for each in tables):
-        raise DataError(f"{path}: no row of numbers found. {_WANTED}")
+        raise DataError(f"{path}: no row of numbers found. {_said(path)}{_WANTED}")
     return tables
+
+
+def _said(path: Path) -> str:
+    return spoken.hint(path.read_text(errors="replace")) if path.is_file() else ""
 
 
 def _read(path: Path) -> list[Table]:

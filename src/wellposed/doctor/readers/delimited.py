@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from wellposed.doctor.cells import read_cell
+from wellposed.doctor.readers.spoken import hint
 from wellposed.doctor.table import Problem, Table, from_text
 from wellposed.errors import DataError
 
@@ -59,8 +60,9 @@ def _delimiter(text: str, path: Path) -> str:
             best, fields = delimiter, score
     if not best or fields[0] < 0.5:
         raise DataError(
-            f"{path}: no delimiter splits its lines into equal fields. Wanted: a table with a "
-            "header and one row a line, its fields parted by comma, semicolon, tab or |."
+            f"{path}: no delimiter splits its lines into equal fields. {hint(text)}"
+            "Wanted: a table with a header and one row a line, its fields parted by comma, "
+            "semicolon, tab or |."
         )
     return best
 
