@@ -72,8 +72,6 @@ def evaluate(arguments: list[str]) -> int:
     require_packages(options.metrics)
     if options.scenes < 1:
         raise RecipeError(f"--scenes {options.scenes}: wanted 1 or more")
-    if options.out is not None:
-        made_folder(options.out)
     if options.model != NOISY and EXTRACTORS.holds(options.model):
         return _evaluate_extract(options)
     if options.model != NOISY and LOCATORS.holds(options.model):
@@ -84,11 +82,9 @@ def evaluate(arguments: list[str]) -> int:
         raise CheckpointError(_unknown(options.model))
     enhancer = None if options.model == NOISY else Enhancer.load(options.model)
     pairs, rate = _pairs(options)
+    folder = _folder(options)
     names = options.metrics or _default_names(rate)
     result = score(pairs, enhancer, names=names, workers=options.workers, progress=_progress)
-    folder = options.out
-    if folder is None and Path(options.model).is_dir():
-        folder = Path(options.model) / "evaluation"
     if folder is not None:
         result.write(folder)
     print(result.text())
@@ -109,6 +105,7 @@ def _unknown(model: str) -> str:
 def _evaluate_extract(options: Evaluate) -> int:
     path = EXTRACTORS.find(options.model)
     network, recipe = load_network(path, torch.device("cpu"))
+    folder = _folder(options)
     result = evaluate_extract(
         network,
         recipe,
@@ -118,9 +115,6 @@ def _evaluate_extract(options: Evaluate) -> int:
         progress=lambda done, name: _progress(done, options.scenes, name),
     )
     print(result.text())
-    folder = options.out
-    if folder is None and Path(options.model).is_dir():
-        folder = Path(options.model) / "evaluation"
     if folder is not None:
         result.write(folder)
         print(f"written: {folder}/scores.csv summary.json summary.txt")
@@ -130,6 +124,7 @@ def _evaluate_extract(options: Evaluate) -> int:
 def _evaluate_locate(options: Evaluate) -> int:
     keep_freed()
     network, recipe = load_locator(LOCATORS.find(options.model), torch.device("cpu"))
+    folder = _folder(options)
     result = evaluate_locate(
         network,
         recipe,
@@ -138,17 +133,15 @@ def _evaluate_locate(options: Evaluate) -> int:
         progress=lambda done, name: _progress(done, options.scenes, name),
     )
     print(result.text())
-    if options.out is not None:
-        result.write(options.out)
-        print(f"written: {options.out}/scores.json summary.txt")
+    if folder is not None:
+        result.write(folder)
+        print(f"written: {folder}/scores.json summary.txt")
     return 0
 
 
 def _evaluate_codec(options: Evaluate) -> int:
     coder = Coder.load(options.model)
-    folder = options.out
-    if folder is None and Path(options.model).is_dir():
-        folder = Path(options.model) / "evaluation"
+    folder = _folder(options)
     result = evaluate_codec(
         coder,
         recordings(CODECS.find(options.model), options.data, options.scenes),
@@ -164,6 +157,14 @@ def _evaluate_codec(options: Evaluate) -> int:
         result.write(folder)
         print(f"written: {folder}/rates.csv rates.json rates.txt examples/")
     return 0
+
+
+def _folder(options: Evaluate) -> Path | None:
+    """Where results go, made before the work that they take; None: they are printed alone."""
+    if options.out is not None:
+        return made_folder(options.out)
+    run = Path(options.model)
+    return made_folder(run / "evaluation") if run.is_dir() else None
 
 
 def _pairs(options: Evaluate) -> tuple[Iterable[Pair], int]:

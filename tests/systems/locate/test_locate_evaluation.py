@@ -1,12 +1,16 @@
 """The tables of an evaluation: every error beside its bound, starts in pairs, told and true."""
 
+import shutil
+
 import pytest
 import torch
 from little_locator import network_of, system
 
+from wellposed.cli import main
 from wellposed.errors import DataError
 from wellposed.systems.locate.calibration import within
 from wellposed.systems.locate.evaluation import evaluate
+from wellposed.systems.locate.loading import WEIGHTS
 
 
 @pytest.fixture(scope="module")
@@ -44,3 +48,14 @@ def test_one_scene_is_too_few():
     built = system()
     with pytest.raises(DataError, match="at least two"):
         evaluate(network_of(built), built.recipe, 1)
+
+
+def test_a_run_that_is_evaluated_keeps_the_scores_and_weights_alone_keep_none(tmp_path, capsys):
+    weights = tmp_path / "run" / "best" / "model.safetensors"
+    weights.parent.mkdir(parents=True)
+    shutil.copy(WEIGHTS.find("surface-small"), weights)
+    assert main(["evaluate", str(weights), "--scenes", "2"]) == 0
+    assert "written" not in capsys.readouterr().out
+    assert main(["evaluate", str(tmp_path / "run"), "--scenes", "2"]) == 0
+    assert f"written: {tmp_path}/run/evaluation/scores.json" in capsys.readouterr().out
+    assert (tmp_path / "run" / "evaluation" / "summary.txt").is_file()
