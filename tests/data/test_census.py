@@ -57,7 +57,7 @@ def test_a_folder_too_small_to_split_is_looked_at_all_the_same(tmp_path, voice):
     audio.write(tmp_path / "ann/1.flac", voice(0, 3.0), RATE)
     [problem] = census(tmp_path).problems
     assert (problem.level, problem.code) == ("warning", "corpus")
-    assert "1 speakers (ann)" in problem.text
+    assert "found ann, wanted at least 3 speakers" in problem.text
 
 
 def test_a_folder_without_audio_is_an_error(tmp_path):

@@ -236,9 +236,9 @@ def _assign(groups: set[str], root: Path, what: str) -> dict[str, str]:
         return {}
     if len(groups) < len(SPLITS):
         raise DataError(
-            f"{root}: {len(groups)} {what} ({', '.join(sorted(groups))}), and train, valid and "
-            f"test need one each that the others never hear; add {what} (one sub-folder each), or "
-            "put the files into folders train/, valid/, test/, or write a manifest.csv"
+            f"{root}: found {', '.join(sorted(groups))}, wanted at least {len(SPLITS)} {what}: "
+            f"train, valid and test need one each that the others never hear. Add {what} (one sub-folder "
+            "each), put the files into folders train/, valid/, test/, or write a manifest.csv"
         )
     order = sorted(groups, key=_place)
     split = {group: "test" if _place(group) < 0.1 else "valid" if _place(group) < 0.2 else "train"
