@@ -237,8 +237,9 @@ def _assign(groups: set[str], root: Path, what: str) -> dict[str, str]:
     if len(groups) < len(SPLITS):
         raise DataError(
             f"{root}: found {', '.join(sorted(groups))}, wanted at least {len(SPLITS)} {what}: "
-            f"train, valid and test need one each that the others never hear. Add {what} (one sub-folder "
-            "each), put the files into folders train/, valid/, test/, or write a manifest.csv"
+            f"train, valid and test need one each that the others never hear. Add {what} (one "
+            "sub-folder each), put the files into folders train/, valid/, test/, or write a "
+            "manifest.csv"
         )
     order = sorted(groups, key=_place)
     split = {group: "test" if _place(group) < 0.1 else "valid" if _place(group) < 0.2 else "train"
