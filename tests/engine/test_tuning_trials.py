@@ -212,6 +212,18 @@ def test_a_line_that_a_killed_writer_left_torn_is_cut_off(tmp_path):
     assert len(study.trials) == 2
 
 
+@pytest.mark.parametrize("garbage", [b"garbage", b"garbage\n", b"garbage\n{}\n"])
+def test_a_line_that_no_kill_leaves_is_told_with_its_number_and_stays(tmp_path, garbage):
+    studied(task := task_in(tmp_path))
+    journal = task.folder.path / "journal.log"
+    damaged = journal.read_bytes() + garbage
+    journal.write_bytes(damaged)
+    number = damaged.count(b"\n", 0, damaged.index(b"garbage")) + 1
+    with pytest.raises(RunError, match=rf"journal\.log, line {number}: found b'garbage"):
+        studied(task)
+    assert journal.read_bytes() == damaged
+
+
 def test_the_same_search_goes_on_and_another_is_refused_with_the_difference(tmp_path):
     task = task_in(tmp_path)
     task_in(tmp_path)

@@ -27,6 +27,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from wellposed.engine.recipe import Recipe, parse, read_yaml
 from wellposed.engine.storage.atomic import explain, replacing
+from wellposed.engine.storage.history import read_history
 from wellposed.engine.system import System
 from wellposed.engine.tuning.space import Axis, axes_of
 from wellposed.engine.validation import direction, scenes_hash
@@ -235,9 +236,12 @@ def _cut_torn_line(path: Path) -> None:
 
 
 def storage_of(folder: TuneFolder, url: str | None) -> BaseStorage:
-    """Open the journal of a folder, or a database. Raises RunError: it cannot be opened."""
+    """Open the journal of a folder, or a database. Raises RunError: it cannot be, or is damaged."""
     if url is None:
         path = folder.path / "journal.log"
+        if path.exists():
+            # Before a writer cuts off what it takes for torn: damage is told and stays as it is.
+            read_history(path)
         return JournalStorage(JournalFileBackend(str(path), SystemLock(path)))
     # Optuna imports it only for databases, and so do we.
     from sqlalchemy.exc import SQLAlchemyError
