@@ -7,11 +7,12 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from wellposed.dsp.cosines import cosines
 from wellposed.nn.causal import Whole
 from wellposed.systems.codec.bands import LEVEL, ROOT, BandLevels, BandTextures, band_edges
 from wellposed.systems.codec.model import Codec
 from wellposed.systems.codec.recipe import Model
-from wellposed.systems.codec.transform import cosines, start_as_transform
+from wellposed.systems.codec.transform import start_as_transform
 
 SMALL = Model(
     encoder_channels=(2, 8, 16, 32, 48),

@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from wellposed.dsp.cosines import cosines
 from wellposed.systems.codec.model import Codec
 from wellposed.systems.codec.recipe import Model
-from wellposed.systems.codec.transform import cosines, start_as_transform
+from wellposed.systems.codec.transform import start_as_transform
 
 
 def untrained(rate: int = 16000, model: Model | None = None) -> Codec:

@@ -39,6 +39,11 @@ def band_edges(first: int, rows: int, number: int, hertz: float) -> list[int]:
     return edges
 
 
+def levels_of(powers: Tensor) -> Tensor:
+    """Latents of powers: 0 for silence, `LEVEL` for 1, in proportion to the fourth root."""
+    return LEVEL * ((powers + ROOT**4).sqrt().sqrt() - ROOT)
+
+
 class BandLevels(nn.Module):
     """Waveform `(batch, 1, frames * hop)` to levels `(batch, bands, frames)`, 0 for silence."""
 
@@ -53,8 +58,7 @@ class BandLevels(nn.Module):
         heard = self.rows(wave, tape)
         heard = heard if heard.dtype == torch.float64 else heard.float()
         powers = [each.square().sum(1) / each.shape[1] for each in heard.split(self.sizes, 1)]
-        roots = (torch.stack(powers, 1) + ROOT**4).sqrt().sqrt()
-        return tape.settle(LEVEL * (roots - ROOT))
+        return tape.settle(levels_of(torch.stack(powers, 1)))
 
 
 class BandTextures(nn.Module):

@@ -46,21 +46,22 @@ def combed(wave: Tensor, past: Tensor, hop: int, strength: float, tape: Tape) ->
         lags, gains = _periods(_smooth(_smooth(whole.detach(), hop, tape), hop, tape), hop)
         gains = tape.settle(strength * gains)
     size = hop // PARTS
-    now = _from_before(whole, lags[:, 1:], gains[:, 1:], hop)
-    before = _from_before(whole, lags[:, :-1], gains[:, :-1], hop)
+    # At the power of the two together, of equal power and correlated by gain / strength.
+    levels = (1 + gains.square() * (1 + 2 / strength)).sqrt()
+    now = _from_before(whole, lags[:, 1:], gains[:, 1:], levels[:, 1:], hop)
+    before = _from_before(whole, lags[:, :-1], gains[:, :-1], levels[:, :-1], hop)
     ramp = torch.arange(1, size + 1, device=wave.device, dtype=wave.dtype) / size
     mixed = before * (1 - ramp) + now * ramp
     return tape.settle(mixed.flatten(1))
 
 
-def _from_before(whole: Tensor, lags: Tensor, gains: Tensor, hop: int) -> Tensor:
-    """Add what was a period ago `(batch, parts, samples of a part)`, at the level of a voice."""
+def _from_before(whole: Tensor, lags: Tensor, gains: Tensor, levels: Tensor, hop: int) -> Tensor:
+    """Add what was a period ago `(batch, parts, samples of a part)`, and divide by the levels."""
     size, start = hop // PARTS, PAST * hop
     place = torch.arange(start, whole.shape[-1], device=whole.device).unflatten(0, (-1, size))
     found = whole.gather(1, (place - lags[..., None]).flatten(1)).view(len(whole), -1, size)
     plain = whole[:, start:].unflatten(1, (-1, size))
-    gains = gains[..., None].to(plain)
-    return (plain + gains * found) / (1 + gains)
+    return (plain + gains[..., None].to(plain) * found) / levels[..., None].to(plain)
 
 
 def _smooth(wave: Tensor, hop: int, tape: Tape) -> Tensor:

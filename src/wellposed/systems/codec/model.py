@@ -21,10 +21,16 @@ from wellposed.nn.quantizers import EmaStage, FactorisedStage, ResidualQuantizer
 from wellposed.systems.codec.bands import band_edges
 from wellposed.systems.codec.comb import PAST, combed
 from wellposed.systems.codec.network import Decoder, Encoder, Levels
+from wellposed.systems.codec.ranked import RankedQuantizer
+from wellposed.systems.codec.ranks import Powers
 from wellposed.systems.codec.recipe import FIRST_STRIDES, FRAMES_PER_SECOND, STRIDES, Model
+from wellposed.systems.codec.spectrum import SpectrumDecoder, SpectrumEncoder
 
 SILENT = 2.0**-17
 """Largest sample of a silent frame: a quarter of a step of 16 bits, -102 dBFS."""
+LEVEL_STAGES = 1 / 4
+"""Share of the stages that code levels where rows follow the power. Of 12 stages 2 with 16 bands
+gave PESQ 1.72 and 5.5 dB, 3 with 24 bands 1.77 and 5.7 dB (20 scenes, the untrained transform)."""
 PIECE_FRAMES = 50
 """Frames coded at once: 1 s keeps the memory of a long file small. No bit depends on it."""
 
@@ -68,21 +74,40 @@ class Codec(nn.Module):
     def __init__(self, recipe: Model, rate: int) -> None:
         """Build the network of `recipe`. Raises ValueError: a rate without strides."""
         super().__init__()
+        self.encoder: Encoder | SpectrumEncoder
+        self.quantizer: ResidualQuantizer | RankedQuantizer
+        self.decoder: Decoder | SpectrumDecoder
         if rate not in FIRST_STRIDES:
             raise ValueError(f"{rate} Hz: wanted one of {', '.join(map(str, FIRST_STRIDES))} Hz")
         strides = (FIRST_STRIDES[rate], *STRIDES)
         self.rate, self.hop = rate, rate // FRAMES_PER_SECOND
         self.comb = recipe.comb
         waveform = recipe.latent - recipe.bands
+        if recipe.follow == "power":
+            self._follow_power(recipe, strides, waveform)
+            return
         edges = (waveform,)
         if recipe.bands:
             edges = band_edges(waveform, self.hop, recipe.bands, FRAMES_PER_SECOND / 2)
         sides = recipe.dilations, waveform, tuple(edges)
         self.encoder = Encoder(Levels(recipe.encoder_channels, strides, *sides))
-        self.quantizer = ResidualQuantizer(
-            [_stage(recipe) for _ in range(recipe.stages)], recipe.paths
-        )
+        self.quantizer = _quantizer(recipe, recipe.latent, recipe.stages)
         self.decoder = Decoder(Levels(recipe.decoder_channels, strides, *sides))
+
+    def _follow_power(self, recipe: Model, strides: tuple[int, ...], coded: int) -> None:
+        """Build what codes, of a transform, the `coded` rows with the most power."""
+        powers = Powers(band_edges(0, self.hop, recipe.bands, FRAMES_PER_SECOND / 2))
+        first = max(1, round(LEVEL_STAGES * recipe.stages))
+        sides = recipe.dilations, self.hop, (0,)
+        self.encoder = SpectrumEncoder(Levels(recipe.encoder_channels, strides, *sides), powers)
+        self.quantizer = RankedQuantizer(
+            _quantizer(recipe, recipe.bands, first),
+            _quantizer(recipe, coded, recipe.stages - first),
+            powers,
+            coded,
+        )
+        sides = recipe.dilations, self.hop + recipe.bands, (0,)
+        self.decoder = SpectrumDecoder(Levels(recipe.decoder_channels, strides, *sides), powers)
 
     @property
     def books(self) -> tuple[int, ...]:
@@ -233,10 +258,14 @@ class Codec(nn.Module):
         return framed.unflatten(-1, (-1, self.hop)).abs().amax(-1) > SILENT
 
 
-def _stage(recipe: Model) -> Stage:
+def _quantizer(recipe: Model, width: int, stages: int) -> ResidualQuantizer:
+    return ResidualQuantizer([_stage(recipe, width) for _ in range(stages)], recipe.paths)
+
+
+def _stage(recipe: Model, width: int) -> Stage:
     if recipe.quantizer == "factorised":
         cosine = recipe.look_up == "cosine"
-        return FactorisedStage(recipe.latent, recipe.size, recipe.code_dims, cosine=cosine)
+        return FactorisedStage(width, recipe.size, recipe.code_dims, cosine=cosine)
     if recipe.quantizer == "ema":
-        return EmaStage(recipe.latent, recipe.size)
-    return ScalarStage(recipe.latent, recipe.levels)
+        return EmaStage(width, recipe.size)
+    return ScalarStage(width, recipe.levels)

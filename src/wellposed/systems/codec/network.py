@@ -78,12 +78,21 @@ class Decoder(nn.Module):
             layers += [
                 ResidualUnit(following, dilation, bias=False, gain=gain) for dilation in dilations
             ]
+        self.joined = len(layers) - len(dilations)
         layers += [Snake(channels[0]), CausalConv(channels[0], 1, 7, bias=False, gain=SPEECH)]
         self.layers = nn.ModuleList(layers)
 
-    def forward(self, x: Tensor, tape: Tape) -> Tensor:
-        """Decode."""
-        wave = _through(self.layers, x, tape)
+    def forward(self, x: Tensor, tape: Tape, beside: Tensor | None = None) -> Tensor:
+        """Decode; a sound `beside` of the output's shape joins the first channel of the last level.
+
+        The units of that level hear it as well.
+        """
+        if beside is None:
+            wave = _through(self.layers, x, tape)
+        else:
+            made = _through(self.layers[: self.joined], x, tape)
+            joined = torch.cat([made[:, :1] + beside, made[:, 1:]], 1)
+            wave = _through(self.layers[self.joined :], joined, tape)
         if self.bands is None:
             return wave
         return wave + self.bands(x[:, -self.bands.patterns.direction.shape[1] :], tape)

@@ -36,6 +36,10 @@ class Model(Section):
     bands: Annotated[int, Field(ge=0)] = 0
     """Latents among them that are levels of bands, above what the others begin with (25 Hz each);
     the decoder has patterns of these levels. 0: none, and the network has to find its own way."""
+    follow: Literal["frequency", "power"] = "frequency"
+    """What the other latents follow: the lowest frequencies, or in every frame those with the most
+    power by the levels of the bands, which are then of all frequencies and sent first, in a quarter
+    of the stages (`systems/codec/ranks.py`)."""
     start: Literal["transform", "random"] = "transform"
     """First weights: a cosine transform of every block and its inverse, or random ones."""
     quantizer: Literal["factorised", "ema", "scalar"] = "factorised"
@@ -63,6 +67,15 @@ class Model(Section):
     def _follows_something(self) -> Self:
         if self.bands >= self.latent:
             raise ValueError(f"bands {self.bands} of {self.latent} latents: one more is wanted")
+        return self
+
+    @model_validator(mode="after")
+    def _can_follow_power(self) -> Self:
+        if self.follow == "power" and (self.bands < 2 or self.stages < 2):
+            raise ValueError(
+                f"follow power with {self.bands} bands and {self.stages} stages: wanted two of "
+                "each, as levels tell where the power is"
+            )
         return self
 
     @model_validator(mode="after")

@@ -7,15 +7,16 @@ holds, cut to the channels there are, and the decoder as the transposes: the unt
 What the random layers add to that is small at the start, and theirs to learn.
 """
 
-import math
-
 import torch
 from torch import Tensor
 
+from wellposed.dsp.cosines import cosines
 from wellposed.nn.causal import CausalConv, CausalUpsample, Snake
 from wellposed.systems.codec.bands import LEVEL, BandLevels, BandTextures
 from wellposed.systems.codec.model import Codec
 from wellposed.systems.codec.network import Decoder, Encoder
+from wellposed.systems.codec.ranks import LOUD
+from wellposed.systems.codec.spectrum import SpectrumDecoder, SpectrumEncoder
 
 BESIDE = 0.01
 """Norm of the random weights that remain in a row beside those of the transform."""
@@ -26,19 +27,27 @@ BEND = 0.03
 @torch.no_grad()
 def start_as_transform(codec: Codec) -> None:
     """Set the weights of a codec that was just built; what is random in it stays so."""
-    maps = _down(codec.encoder)
-    _up(codec.decoder, maps)
-    if codec.encoder.bands is not None and codec.decoder.bands is not None:
-        _start_bands(codec.encoder.bands, codec.decoder.bands)
+    encoder, decoder = codec.encoder, codec.decoder
+    if isinstance(encoder, SpectrumEncoder) and isinstance(decoder, SpectrumDecoder):
+        _start_beside(encoder.network, decoder.network)
+    elif isinstance(encoder, Encoder) and isinstance(decoder, Decoder):
+        _up(decoder, _down(encoder))
+        if encoder.bands is not None and decoder.bands is not None:
+            _start_bands(encoder.bands, decoder.bands)
 
 
-def cosines(number: int, length: int) -> Tensor:
-    """The `number` lowest rows of the orthonormal DCT-II of `length` samples, float64."""
-    row, column = (torch.arange(each, dtype=torch.float64) for each in (number, length))
-    basis = torch.cos(math.pi * row[:, None] * (2 * column + 1) / (2 * length))
-    basis *= math.sqrt(2 / length)
-    basis[0] /= math.sqrt(2)
-    return basis
+def _start_beside(encoder: Encoder, decoder: Decoder) -> None:
+    """Start networks beside a transform as the same transform, a hundredth as loud.
+
+    What they know of sound is then of use, and what comes out is that of the transform alone.
+    """
+    _up(decoder, _down(encoder))
+    last = encoder.layers[-1]
+    up = decoder.layers[decoder.joined - 1]
+    assert isinstance(last, CausalConv)
+    assert isinstance(up, CausalUpsample)
+    last.gain.mul_(BESIDE * LOUD)
+    up.blocks.gain.mul_(BESIDE / LOUD)
 
 
 def _down(encoder: Encoder) -> list[Tensor]:
