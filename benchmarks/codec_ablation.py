@@ -79,6 +79,7 @@ class Unaided(FactorisedStage):
 def spoil(name: str, codec: Codec) -> None:
     """Put the fault of a variant into the network."""
     if name == "broken straight-through":
+        assert isinstance(codec.quantizer, ResidualQuantizer)
         codec.quantizer.__class__ = Repeated
     if name == "no fit, no revival":
         codec.quantizer.started.fill_(True)

@@ -23,9 +23,11 @@ from this_machine import machine
 from torch import nn
 
 from wellposed.nn.causal import CausalConv, CausalUpsample
+from wellposed.nn.quantizers import ResidualQuantizer
 from wellposed.systems.codec.model import Codec
 from wellposed.systems.codec.network import Decoder, Encoder
 from wellposed.systems.codec.recipe import FRAMES_PER_SECOND, SIZES
+from wellposed.systems.codec.spectrum import SpectrumDecoder, SpectrumEncoder
 
 DAC = "DAC, random weights"
 
@@ -34,15 +36,22 @@ def macs_per_second(codec: Codec) -> dict[str, int]:
     """Multiply-accumulates per second of audio of the encoder, the books and the decoder."""
     # Paths of the search (`nn/quantizers/search.py`) begin as one.
     books = sum(
-        weight.numel() * (codec.quantizer.paths if number else 1)
-        for number, stage in enumerate(codec.quantizer.stages)
+        weight.numel() * (searched.paths if number else 1)
+        for searched in codec.quantizer.modules()
+        if isinstance(searched, ResidualQuantizer)
+        for number, stage in enumerate(searched.stages)
         for weight in stage.state_dict().values()
         if weight.ndim > 1
     )
+    encoder, decoder, transform = codec.encoder, codec.decoder, 0
+    if isinstance(encoder, SpectrumEncoder):
+        encoder, transform = encoder.network, codec.rate * codec.hop
+    if isinstance(decoder, SpectrumDecoder):
+        decoder = decoder.network
     return {
-        "encoder": _path(codec.encoder.layers, float(codec.rate)) + _of_bands(codec.encoder),
+        "encoder": transform + _path(encoder.layers, float(codec.rate)) + _of_bands(encoder),
         "books": books * FRAMES_PER_SECOND,
-        "decoder": _path(codec.decoder.layers, float(FRAMES_PER_SECOND)) + _of_bands(codec.decoder),
+        "decoder": transform + _path(decoder.layers, float(FRAMES_PER_SECOND)) + _of_bands(decoder),
     }
 
 

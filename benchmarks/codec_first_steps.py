@@ -87,7 +87,8 @@ def main() -> None:
         codec.parameters(), plan.learning_rate, plan.betas, plan.eps, plan.weight_decay
     )
     batch = system.recipe.training.batch_size
-    fit_books(codec, (system.item("train", n)["wave"] for n in count()), system.recipe.seed)
+    scenes = (system.item("train", n)["wave"] for n in count())
+    fit_books(codec, scenes, system.recipe.seed, system.recipe.loss.fit_latents)
     for step in range(options.steps):
         if step in LOOKS:
             tell(codec, system, step)

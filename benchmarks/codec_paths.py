@@ -12,6 +12,7 @@ import torch
 from codec_subject import subject
 
 from wellposed.metrics.speech import pesq_wb, si_sdr_db
+from wellposed.nn.quantizers import ResidualQuantizer
 
 TRIED = ((1, 1), (4, 2), (8, 2), (8, 4), (8, 8), (16, 4))
 """Paths, and codes that each tries in a stage."""
@@ -30,7 +31,9 @@ def main() -> None:
     seconds, stages = waves.numel() / codec.rate, len(codec.books)
     print("paths, branches, stages: PESQ, SI-SDR [dB], real-time factor of encoding")
     for paths, branches in TRIED:
-        codec.quantizer.paths, codec.quantizer.branches = paths, branches
+        for each in codec.quantizer.modules():
+            if isinstance(each, ResidualQuantizer):
+                each.paths, each.branches = paths, branches
         begun = time.process_time()
         codes = codec.encode(waves)
         took = (time.process_time() - begun) / seconds

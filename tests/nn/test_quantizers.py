@@ -8,6 +8,7 @@ from wellposed.nn.causal import Whole
 from wellposed.nn.exact import Stream
 from wellposed.nn.quantizers import EmaStage, FactorisedStage, ResidualQuantizer, ScalarStage, Stage
 from wellposed.nn.quantizers.kmeans import kmeans, main_directions
+from wellposed.nn.quantizers.refit import refit
 from wellposed.nn.quantizers.search import search
 from wellposed.nn.quantizers.stage import highest
 
@@ -313,3 +314,32 @@ def test_codes_of_several_paths_do_not_depend_on_the_cut_nor_on_the_batch():
 def test_of_equal_scores_the_first_comes_first():
     scores = torch.tensor([3.0, 1.0, 3.0, 2.0, 3.0])[None, :, None]
     assert highest(scores, 4)[0, :, 0].tolist() == [0, 2, 4, 3]
+
+
+@pytest.mark.parametrize(("paths", "number"), [(1, 320), (4, 333)])
+def test_fitting_books_together_lowers_the_error(paths: int, number: int):
+    rows = latents(16, 40).transpose(1, 2).flatten(0, 1)[:number]
+    made = quantizer("ema", started=False)
+    rest = rows
+    for stage in made.stages:
+        assert isinstance(stage, EmaStage)
+        rest = rest - stage.start(rest, keyed())
+    stages = [stage for stage in made.stages if isinstance(stage, EmaStage)]
+    errors = [refit(stages, rows, paths, 2) for _ in range(5)]
+    assert errors[-1] < 0.9 * errors[0]
+    if paths == 1:
+        assert errors[0] == pytest.approx(float(rest.square().mean()), rel=1e-5)
+    assert not made(rows.T[None], torch.tensor([STAGES]), torch.zeros(1, number).bool()).codes.any()
+
+
+def test_a_book_fitted_alone_holds_the_means_of_its_cells_and_what_it_was():
+    rows = latents().transpose(1, 2).flatten(0, 1)
+    stage = EmaStage(WIDTH, SIZE)
+    stage.start(rows, keyed())
+    before = stage.book.clone()
+    nearest = (rows[:, None] - before[None, 1:]).square().sum(-1).argmin(1) + 1
+    refit([stage], rows, 1, 1)
+    for code in range(1, SIZE):
+        mine = rows[nearest == code]
+        wanted = (mine.sum(0) + 2 * before[code]) / (len(mine) + 2)
+        assert torch.allclose(stage.book[code], wanted, atol=1e-5)

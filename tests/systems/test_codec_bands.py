@@ -11,6 +11,7 @@ from wellposed.dsp.cosines import cosines
 from wellposed.nn.causal import Whole
 from wellposed.systems.codec.bands import LEVEL, ROOT, BandLevels, BandTextures, band_edges
 from wellposed.systems.codec.model import Codec
+from wellposed.systems.codec.network import Decoder, Encoder
 from wellposed.systems.codec.recipe import Model
 from wellposed.systems.codec.transform import start_as_transform
 
@@ -39,6 +40,16 @@ def codec(rate: int = 16000) -> Codec:
     return made
 
 
+def sides(network: Codec) -> tuple[BandLevels, BandTextures]:
+    """What measures bands, and what gives them back."""
+    encoder, decoder = network.encoder, network.decoder
+    assert isinstance(encoder, Encoder)
+    assert isinstance(decoder, Decoder)
+    assert encoder.bands is not None
+    assert decoder.bands is not None
+    return encoder.bands, decoder.bands
+
+
 def powers(wave: Tensor, edges: list[int]) -> Tensor:
     """Mean power of the cosine rows of each band in each frame `(frames, bands)`, float64."""
     made = wave.double().reshape(-1, HOP) @ cosines(HOP, HOP).T
@@ -61,11 +72,10 @@ def test_more_bands_than_rows_are_refused():
 
 @torch.no_grad()
 def test_a_level_is_the_fourth_root_of_the_power_of_its_band():
-    network = codec()
-    assert network.encoder.bands is not None
+    measure, _ = sides(codec())
     wave = noise(HOP * 10)
     edges = band_edges(32, HOP, 8, 25.0)
-    heard = network.encoder.bands(wave[:, None], Whole())[0].T.double()
+    heard = measure(wave[:, None], Whole())[0].T.double()
     wanted = LEVEL * ((powers(wave, edges) + ROOT**4) ** 0.25 - ROOT)
     assert torch.allclose(heard, wanted, atol=1e-4)
 
@@ -73,11 +83,9 @@ def test_a_level_is_the_fourth_root_of_the_power_of_its_band():
 @torch.no_grad()
 def test_textures_have_the_powers_that_were_measured():
     edges = band_edges(32, HOP, 8, 25.0)
-    network, wave = codec(), noise(HOP * 40)
-    assert network.encoder.bands is not None
-    assert network.decoder.bands is not None
-    levels = network.encoder.bands(wave[:, None], Whole())
-    made = network.decoder.bands(levels, Whole())[0, 0]
+    (measure, sound), wave = sides(codec()), noise(HOP * 40)
+    levels = measure(wave[:, None], Whole())
+    made = sound(levels, Whole())[0, 0]
     ratio = (powers(made, edges).mean(0) / powers(wave, edges).mean(0)).log10() * 10
     # Less by the floor in a level, more by the small random weights beside the patterns.
     assert ratio.abs().max() < 1.0

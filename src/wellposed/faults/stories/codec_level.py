@@ -18,7 +18,7 @@ from wellposed.engine.interventions import Intervention, Variant
 from wellposed.faults.stories.story import Changes, Story
 from wellposed.guard.audit.filterbank import filterbank_part
 from wellposed.nn.causal import CausalConv, Kernel, Snake, Tape
-from wellposed.nn.quantizers import ResidualQuantizer
+from wellposed.nn.quantizers import ResidualQuantizer, Stage
 from wellposed.nn.quantizers.residual import Quantized
 from wellposed.systems.codec.model import Codec
 from wellposed.systems.codec.system import CodecSystem
@@ -105,7 +105,9 @@ class ReportedCodec(CodecSystem):
         networks = super().build()
         codec = networks["model"]
         assert isinstance(codec, Codec)
-        quantizer = ManyWays(list(codec.quantizer._stages()))
+        quantizer = ManyWays(
+            [stage for stage in codec.quantizer.stages if isinstance(stage, Stage)]
+        )
         quantizer.ways = float(self.ways)
         codec.quantizer = quantizer
         if not self.snake:

@@ -11,8 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from wellposed.nn.causal import Tape, Whole
+from wellposed.nn.quantizers.ema import EmaStage
+from wellposed.nn.quantizers.refit import refit
 from wellposed.nn.quantizers.search import BRANCHES, search
 from wellposed.nn.quantizers.stage import Stage
+
+REFITS = 2
+"""Rounds of `refit`."""
 
 
 class Quantized(NamedTuple):
@@ -115,6 +120,8 @@ class ResidualQuantizer(nn.Module):
     def start(self, latents: Tensor, generator: torch.Generator) -> None:
         """Fit the books, stage after stage, to latents `(number, width)`.
 
+        Books of running means are then fitted together; others learn that by gradient.
+
         Raises ValueError: fewer latents than the largest book has codes.
         """
         if len(latents) < max(self.books):
@@ -122,6 +129,10 @@ class ResidualQuantizer(nn.Module):
         residual = latents.float()
         for stage in self._stages():
             residual = residual - stage.start(residual, generator)
+        means = [stage for stage in self._stages() if isinstance(stage, EmaStage)]
+        if len(means) == len(self.stages):
+            for _ in range(REFITS):
+                refit(means, latents.float(), self.paths, self.branches)
         self.started.fill_(True)
 
 

@@ -12,6 +12,8 @@ from wellposed.engine.storage.modelfile import load_model, save_model, without_p
 from wellposed.errors import DataError
 from wellposed.nn.causal import CausalConv
 from wellposed.systems.codec.coder import Coder
+from wellposed.systems.codec.network import Decoder
+from wellposed.systems.codec.spectrum import SpectrumDecoder
 
 SMALL = torch.float16
 """Type of the numbers in the file: 11 bit each. Books and rows of weights are kept to -66 dB."""
@@ -41,12 +43,7 @@ def release(
     """
     coder = Coder.load(source)
     ratio = amplitude_ratio(coder, recordings)
-    decoder = coder.network.decoder
-    last = decoder.layers[-1]
-    assert isinstance(last, CausalConv)
-    last.gain.div_(ratio)
-    if decoder.bands is not None:
-        decoder.bands.patterns.gain.div_(ratio)
+    _scale(coder.network.decoder, 1 / ratio)
     tensors, card = load_model(source)
     for name, value in coder.network.state_dict().items():
         tensors[f"model/{name}"] = value.to(SMALL) if value.is_floating_point() else value
@@ -57,6 +54,16 @@ def release(
     save_model(target, kept, card)
     count = sum(tensor.numel() for tensor in kept.values())
     return Released(card["scaled_db"], count, target.stat().st_size)
+
+
+def _scale(decoder: Decoder | SpectrumDecoder, factor: float) -> None:
+    """Make what a decoder gives louder."""
+    network = decoder.network if isinstance(decoder, SpectrumDecoder) else decoder
+    last = network.layers[-1]
+    assert isinstance(last, CausalConv)
+    last.gain.mul_(factor)
+    if network.bands is not None:
+        network.bands.patterns.gain.mul_(factor)
 
 
 def amplitude_ratio(coder: Coder, recordings: Iterable[tuple[str, Waveform, int]]) -> float:

@@ -177,7 +177,7 @@ class CodecSystem(System[CodecRecipe]):
             self.item("train", moment.step * self.recipe.training.batch_size + number)["wave"]
             for number in range(1 << 31)
         )
-        fit_books(codec, scenes, self.recipe.seed)
+        fit_books(codec, scenes, self.recipe.seed, self.recipe.loss.fit_latents)
         # An average would hold what the books were before for hundreds of steps.
         moment.leap()
 
