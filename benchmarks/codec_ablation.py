@@ -42,16 +42,18 @@ SHORT: dict[str, Any] = {
 untrained encoder."""
 ONE_TO_ONE = {"loss.mel": 1 / 7, "loss.waveform": 1.0, "loss.commitment": 1.0, "loss.codebook": 1.0}
 """A mean over the seven resolutions, and all terms alike."""
+FACTORISED = {"model.quantizer": "factorised"}
 VARIANTS: dict[str, dict[str, Any]] = {
     "as it is": {},
     "no quantizer": {"loss.quantize_from": NEVER},
     "random start": {"model.start": "random"},
-    "look-up by direction": {"model.look_up": "cosine"},
+    "lowest frequencies": {"model.follow": "frequency", "model.latent": 96, "model.bands": 0},
     "all weights 1": ONE_TO_ONE,
     "balanced gradients": {"loss.balanced": True},
     "broken straight-through": {},
-    "no fit, no revival": {},
-    "running means": {"model.quantizer": "ema"},
+    "factorised": FACTORISED,
+    "look-up by direction": FACTORISED | {"model.look_up": "cosine"},
+    "no fit, no revival": FACTORISED,
     "finite scalar": {"model.quantizer": "scalar"},
 }
 
@@ -79,12 +81,17 @@ class Unaided(FactorisedStage):
 def spoil(name: str, codec: Codec) -> None:
     """Put the fault of a variant into the network."""
     if name == "broken straight-through":
-        assert isinstance(codec.quantizer, ResidualQuantizer)
-        codec.quantizer.__class__ = Repeated
+        for each in _stacks(codec):
+            each.__class__ = Repeated
     if name == "no fit, no revival":
-        codec.quantizer.started.fill_(True)
-        for stage in codec.quantizer.stages:
-            stage.__class__ = Unaided
+        for each in _stacks(codec):
+            each.started.fill_(True)
+            for stage in each.stages:
+                stage.__class__ = Unaided
+
+
+def _stacks(codec: Codec) -> list[ResidualQuantizer]:
+    return [each for each in codec.quantizer.modules() if isinstance(each, ResidualQuantizer)]
 
 
 def train(name: str, system: CodecSystem, steps: int) -> tuple[Codec, float]:

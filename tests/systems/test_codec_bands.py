@@ -18,6 +18,8 @@ from wellposed.systems.codec.transform import start_as_transform
 SMALL = Model(
     encoder_channels=(2, 8, 16, 32, 48),
     decoder_channels=(2, 8, 16, 32, 48),
+    follow="frequency",
+    comb=0.0,
     quantizer="ema",
     latent=40,
     bands=8,

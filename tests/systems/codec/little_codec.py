@@ -14,7 +14,8 @@ from wellposed.systems.codec.recipe import CodecRecipe, Model, Scenes
 LITTLE = Model(
     encoder_channels=(2, 4, 8, 8, 8),
     decoder_channels=(2, 4, 8, 8, 8),
-    latent=8,
+    latent=12,
+    bands=4,
     stages=4,
     size=64,
     code_dims=4,

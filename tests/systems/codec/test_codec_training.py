@@ -25,7 +25,9 @@ SMALL: dict[str, Any] = {
     "model.encoder_channels": (4, 6, 8, 8, 12),
     "model.decoder_channels": (4, 6, 8, 8, 12),
     "model.dilations": (1, 3),
-    "model.latent": 8,
+    "model.latent": 12,
+    "model.bands": 4,
+    "model.quantizer": "factorised",
     "model.stages": 3,
     "model.size": 16,
     "model.code_dims": 4,
@@ -290,7 +292,7 @@ def test_the_average_forgets_the_books_that_were_not_fitted(tmp_path: Path):
     state, _ = left(tmp_path / "run")
     network, average = state["networks"]["model"], state["average"]["weights"]
     for name in ("book", "inward.direction", "outward.gain"):
-        key = f"quantizer.stages.2.{name}"
+        key = f"quantizer.rows.stages.1.{name}"
         assert torch.equal(network[key], average[f"model/{key}"])
 
 

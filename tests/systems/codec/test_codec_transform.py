@@ -9,10 +9,13 @@ from wellposed.systems.codec.model import Codec
 from wellposed.systems.codec.recipe import Model
 from wellposed.systems.codec.transform import start_as_transform
 
+PLAIN = Model(latent=96, bands=0, follow="frequency", quantizer="factorised", comb=0.0)
+"""The lowest frequencies alone."""
 
-def untrained(rate: int = 16000, model: Model | None = None) -> Codec:
+
+def untrained(rate: int = 16000, **changes: int) -> Codec:
     torch.manual_seed(0)
-    codec = Codec(model or Model(), rate).eval()
+    codec = Codec(PLAIN.model_copy(update=changes), rate).eval()
     start_as_transform(codec)
     return codec
 
@@ -55,7 +58,7 @@ def test_a_click_comes_out_where_it_went_in():
 
 @torch.no_grad()
 def test_books_fitted_to_the_transform_code_well_from_the_start():
-    codec = untrained(model=Model(size=64, stages=6))
+    codec = untrained(size=64, stages=6)
     rows = torch.cat([codec.latents(low(16000, 16000, hz)) for hz in range(100, 1300, 50)])
     codec.quantizer.start(rows, torch.Generator().manual_seed(0))
     wave = low(16000, 16000, 525.0)

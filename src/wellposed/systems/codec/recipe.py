@@ -31,18 +31,18 @@ class Model(Section):
     """The same, from the end to the start of the decoder."""
     dilations: Annotated[tuple[Count, ...], Field(min_length=1)] = (1, 3, 9)
     """Dilations of the residual units of a level; those of descript-audio-codec."""
-    latent: Annotated[int, Field(ge=1)] = 96
+    latent: Annotated[int, Field(ge=1)] = 72
     """Numbers per frame that are quantized."""
-    bands: Annotated[int, Field(ge=0)] = 0
+    bands: Annotated[int, Field(ge=0)] = 24
     """Latents among them that are levels of bands, above what the others begin with (25 Hz each);
     the decoder has patterns of these levels. 0: none, and the network has to find its own way."""
-    follow: Literal["frequency", "power"] = "frequency"
+    follow: Literal["frequency", "power"] = "power"
     """What the other latents follow: the lowest frequencies, or in every frame those with the most
     power by the levels of the bands, which are then of all frequencies and sent first, in a quarter
     of the stages (`systems/codec/ranks.py`)."""
     start: Literal["transform", "random"] = "transform"
     """First weights: a cosine transform of every block and its inverse, or random ones."""
-    quantizer: Literal["factorised", "ema", "scalar"] = "factorised"
+    quantizer: Literal["factorised", "ema", "scalar"] = "ema"
     """By direction in few dimensions; by running means in all; on a grid (finite scalar)."""
     stages: Annotated[int, Field(ge=1, le=64)] = 12
     """Stages: 50 codes a second each. 12 of 10 bit are 6 kbit/s, 6 are 3 kbit/s."""
@@ -53,7 +53,7 @@ class Model(Section):
     """Codes of a stage (factorised, ema): 10 bit, as all published codecs of this kind."""
     code_dims: Annotated[int, Field(ge=1)] = 8
     """Dimensions of a code (factorised): arXiv:2306.06546, table 2."""
-    comb: Annotated[float, Field(ge=0, le=1)] = 0.0
+    comb: Annotated[float, Field(ge=0, le=1)] = 0.6
     """Share of the sound a period ago that is added to what is decoded, where it repeats itself
     (`systems/codec/comb.py`); 0: none. For few bits, where noise is heard before what it bends."""
     look_up: Literal["distance", "cosine"] = "distance"
@@ -90,12 +90,10 @@ SIZES: dict[str, Model] = {
     "4m": Model(
         encoder_channels=(12, 24, 96, 192, 256),
         decoder_channels=(12, 24, 96, 192, 256),
-        latent=128,
     ),
     "10m": Model(
         encoder_channels=(16, 32, 128, 288, 416),
         decoder_channels=(16, 32, 128, 288, 416),
-        latent=160,
     ),
 }
 """Presets. Parameters and arithmetic: see docs/codec.md, `benchmarks/codec_cost.py`."""
