@@ -156,6 +156,9 @@ class Loss(Section):
     fit_latents: Count = 8
     """Latents a code that the books are fitted to. A centre of so many has a variance of 1 / 8 of
     that within its cell; with 58 the fit takes minutes, and SI-SDR is 0.1 to 0.2 dB more."""
+    books_rest_from: Annotated[int, Field(ge=0)] | None = None
+    """Step from which running means no longer move the books and none of their codes is revived;
+    none: they learn to the end. Of few scenes a step they forget what many latents told them."""
     decoder_alone_from: Annotated[int, Field(ge=0)] | None = None
     """Step from which encoder and books rest: codes stay what they are, and a step takes half the
     time; none: all learns to the end."""

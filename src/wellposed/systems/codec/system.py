@@ -159,7 +159,8 @@ class CodecSystem(System[CodecRecipe]):
         dropped = torch.rand(len(wave), generator=draws, device=wave.device) < share
         counts = torch.where(dropped, number, stages)
         quantize = moment.step >= self.recipe.loss.quantize_from
-        alone = self.recipe.loss.decoder_alone_from
+        alone, rest = self.recipe.loss.decoder_alone_from, self.recipe.loss.books_rest_from
+        learning = learning and (rest is None or moment.step < rest)
         return model(
             wave,
             counts,
