@@ -16,7 +16,7 @@ from wellposed.systems.codec.model import Codec
 from wellposed.systems.codec.ranked import RankedQuantizer
 from wellposed.systems.codec.ranks import LOUD, Powers, Told, key_of, ranked
 from wellposed.systems.codec.recipe import Model
-from wellposed.systems.codec.spectrum import RAISED, Filler, SpectrumDecoder
+from wellposed.systems.codec.spectrum import FILL, Filler, SpectrumDecoder, SpectrumEncoder
 from wellposed.systems.codec.transform import start_as_transform
 
 HOP, BANDS, CODED = 320, 8, 12
@@ -221,25 +221,27 @@ def test_noise_is_drawn_anew_in_every_frame(powers: Powers):
 
 
 @torch.no_grad()
-def test_a_frame_is_raised_to_the_power_that_was_told_and_never_lowered(powers: Powers):
+def test_noise_has_its_share_of_the_told_amplitude_where_nothing_was_sent(powers: Powers):
     levels = levels_of(torch.full((1, BANDS, 1), 0.01, dtype=torch.float64))
-    wanted = float(powers.total(levels))
     rows = torch.zeros(1, HOP, 1, dtype=torch.float64)
-    rows[0, :10] = LOUD
-    key = torch.zeros(1, 1, 1, dtype=torch.float64)
+    rows[0, :10] = 3.0
+    made = Filler(powers)(Told(rows, levels, torch.zeros(1, 1, 1).double()), Stream())[0, :, 0]
+    assert (made[:10] == 3.0).all()
+    assert torch.allclose(made[10:].abs(), torch.tensor(FILL * LOUD * 0.1).double(), atol=1e-4)
 
-    def power(scale: float) -> float:
-        made = Filler(powers)(Told(scale * rows, levels, key), Stream())
-        return float(made.square().sum())
 
-    # 10 rows are sent, the 310 others have noise of half of the amplitude.
-    noise_power = 310 / 320 * wanted / 4
-    assert noise_power + 10 * (0.1 * LOUD) ** 2 < wanted
-    assert power(0.1) == pytest.approx(wanted, rel=1e-4)
-    assert power(3.0) == pytest.approx(noise_power + 10 * (3.0 * LOUD) ** 2, rel=1e-4)
-    # Raised by `RAISED` at most.
-    assert power(0.0) == pytest.approx(wanted, rel=1e-4)
-    assert RAISED == 2.0
+@torch.no_grad()
+def test_told_power_is_that_of_the_samples():
+    network, wave = codec(), noise(HOP * 5)
+    assert isinstance(network.encoder, SpectrumEncoder)
+    assert isinstance(network.decoder, SpectrumDecoder)
+    rows = network.encoder.blocks(wave[:, None], Whole())
+    levels = network.encoder.powers.levels(rows, Whole())
+    latent = Told(rows, levels, torch.zeros(1, 1, 5)).latent
+    wanted = wave.reshape(1, 5, HOP).square().sum(-1)
+    assert torch.allclose(network.decoder.told_power(latent), wanted, rtol=1e-4)
+    network.decoder.correction.fill_(1.5)
+    assert torch.allclose(network.decoder.told_power(latent), 1.5 * wanted, rtol=1e-4)
 
 
 def test_power_cannot_be_followed_without_levels():

@@ -25,6 +25,7 @@ from wellposed.systems.codec.ranked import RankedQuantizer
 from wellposed.systems.codec.ranks import Powers
 from wellposed.systems.codec.recipe import FIRST_STRIDES, FRAMES_PER_SECOND, STRIDES, Model
 from wellposed.systems.codec.spectrum import SpectrumDecoder, SpectrumEncoder
+from wellposed.systems.codec.upheld import Heard, upheld
 
 SILENT = 2.0**-17
 """Largest sample of a silent frame: a quarter of a step of 16 bits, -102 dBFS."""
@@ -66,6 +67,8 @@ class DecoderState:
     tape: Stream = field(default_factory=Stream)
     past: Tensor | None = None
     """What came out of the decoder last, before the comb."""
+    heard: Heard | None = None
+    """Powers of the last frames, where levels are told."""
 
 
 class Codec(nn.Module):
@@ -144,6 +147,9 @@ class Codec(nn.Module):
         out = bounded(self.decoder(made.quantized, Whole()).float())[:, 0]
         if self.comb:
             out = combed(out, self._nothing(out), self.hop, self.comb, Whole())
+        if isinstance(self.decoder, SpectrumDecoder):
+            told = self.decoder.told_power(made.quantized)
+            out = bounded(upheld(out, told, Heard.nothing(out), self.hop, Whole())[0])
         return made._replace(wave=out[:, :samples])
 
     def _coded(
@@ -241,6 +247,11 @@ class Codec(nn.Module):
             past = self._nothing(wave) if state.past is None else state.past
             state.past = torch.cat([past, wave], -1)[:, -past.shape[-1] :].clone()
             wave = combed(wave, past, self.hop, self.comb, state.tape)
+        if isinstance(self.decoder, SpectrumDecoder):
+            told = self.decoder.told_power(latent)
+            heard = Heard.nothing(wave) if state.heard is None else state.heard
+            wave, state.heard = upheld(wave, told, heard, self.hop, state.tape)
+            wave = wave.clamp(-1.0, 1.0)
         return wave.float()
 
     def _nothing(self, wave: Tensor) -> Tensor:

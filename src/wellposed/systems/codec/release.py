@@ -36,10 +36,10 @@ def release(
 ) -> Released:
     """Write the weights of `source` to `target`, with a decoder that keeps levels.
 
-    A decoder trained on differences is too quiet where it is unsure. Its last layer, and
-    patterns of bands, are scaled so that the mean ratio of the RMS of decoded `recordings` to that
-    of the originals, with all stages, is 1. Numbers are rounded to half precision. Raises
-    DataError: no recording with sound.
+    A decoder trained on differences is too quiet where it is unsure. Its last layer and patterns of
+    bands, or where levels are upheld what they tell, are scaled so that the mean ratio of the RMS
+    of decoded `recordings` to that of the originals, with all stages, is 1. Numbers are rounded to
+    half precision. Raises DataError: no recording with sound.
     """
     coder = Coder.load(source)
     ratio = amplitude_ratio(coder, recordings)
@@ -58,12 +58,14 @@ def release(
 
 def _scale(decoder: Decoder | SpectrumDecoder, factor: float) -> None:
     """Make what a decoder gives louder."""
-    network = decoder.network if isinstance(decoder, SpectrumDecoder) else decoder
-    last = network.layers[-1]
+    if isinstance(decoder, SpectrumDecoder):
+        decoder.correction.mul_(factor**2)
+        return
+    last = decoder.layers[-1]
     assert isinstance(last, CausalConv)
     last.gain.mul_(factor)
-    if network.bands is not None:
-        network.bands.patterns.gain.mul_(factor)
+    if decoder.bands is not None:
+        decoder.bands.patterns.gain.mul_(factor)
 
 
 def amplitude_ratio(coder: Coder, recordings: Iterable[tuple[str, Waveform, int]]) -> float:
