@@ -78,9 +78,11 @@ def test_pieces_have_the_bits_of_the_whole_whatever_the_batch(frames: int):
         assert torch.equal(torch.cat(pieces, -1), whole[number : number + 1])
 
 
-def test_the_gradient_passes_through_samples():
-    wave = noise(8).requires_grad_()
-    told = powers(wave.detach()) * 1.44
-    held(wave, told).sum().backward()
-    assert wave.grad is not None
-    assert torch.allclose(wave.grad[:, HOP:], torch.tensor(1.2).double())
+def test_a_level_that_the_gain_undoes_has_no_gradient():
+    wave, told = noise(60), powers(noise(60, seed=1))
+    scale = torch.ones((), dtype=torch.float64, requires_grad=True)
+    # From the first whole frame on the scale has no effect, and is told so.
+    made = held(scale * wave, told)[:, HOP:]
+    (pull,) = torch.autograd.grad((made * noise(60, seed=2)[:, HOP:]).sum(), scale)
+    assert abs(float(pull.detach())) < 1e-9
+    assert float(made.detach().square().mean()) > 1e-3

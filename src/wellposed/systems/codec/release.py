@@ -58,14 +58,14 @@ def release(
 
 def _scale(decoder: Decoder | SpectrumDecoder, factor: float) -> None:
     """Make what a decoder gives louder."""
+    network = decoder.network if isinstance(decoder, SpectrumDecoder) else decoder
     if isinstance(decoder, SpectrumDecoder):
         decoder.correction.mul_(factor**2)
-        return
-    last = decoder.layers[-1]
+    last = network.layers[-1]
     assert isinstance(last, CausalConv)
     last.gain.mul_(factor)
-    if decoder.bands is not None:
-        decoder.bands.patterns.gain.mul_(factor)
+    if network.bands is not None:
+        network.bands.patterns.gain.mul_(factor)
 
 
 def amplitude_ratio(coder: Coder, recordings: Iterable[tuple[str, Waveform, int]]) -> float:

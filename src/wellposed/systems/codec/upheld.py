@@ -15,7 +15,7 @@ from wellposed.nn.causal import Tape
 
 FRAMES = 50
 """Frames whose powers are compared: 1 s."""
-MOST = 2.0
+MOST = 4.0
 """Largest gain, and the inverse of the least."""
 
 
@@ -37,20 +37,20 @@ class Heard(NamedTuple):
 def upheld(wave: Tensor, told: Tensor, before: Heard, hop: int, tape: Tape) -> tuple[Tensor, Heard]:
     """Apply the gain to settled `(batch, frames * hop)`; `told` is the power `(batch, frames)`.
 
-    Returns the sound and what the next frames need. The gain moves along a line within a frame. The
-    gradient passes through samples, not through gains. Sums of settled powers are exact.
+    Returns the sound and what the next frames need. The gain moves along a line within a frame.
+    Sums of settled powers are exact. The gradient passes through the gain as well: a decoder that
+    learns as if the gain were given is pulled to be quieter without end, which the gain undoes.
     """
     framed = wave.unflatten(-1, (-1, hop))
-    with torch.no_grad():
-        made = torch.cat([before.made, framed.square().sum(-1)], -1)
-        known = torch.cat([before.told, tape.settle(told).to(made)], -1)
-        wanted, found = _over_window(known), _over_window(made)
-        there = (wanted > 0) & (found > 0)
-        ratio = torch.where(there, wanted, 1.0) / torch.where(there, found, 1.0)
-        gains = tape.settle(ratio.sqrt().clamp(1 / MOST, MOST)).to(wave)
-        starts = torch.cat([before.gain, gains[:, :-1]], -1)[..., None]
-        ramp = torch.arange(1, hop + 1, device=wave.device, dtype=wave.dtype) / hop
-        course = starts * (1 - ramp) + gains[..., None] * ramp
+    made = torch.cat([before.made, framed.square().sum(-1)], -1)
+    known = torch.cat([before.told, tape.settle(told).to(made)], -1)
+    wanted, found = _over_window(known), _over_window(made)
+    there = (wanted > 0) & (found > 0)
+    ratio = torch.where(there, wanted, 1.0) / torch.where(there, found, 1.0)
+    gains = tape.settle(ratio.sqrt().clamp(1 / MOST, MOST)).to(wave)
+    starts = torch.cat([before.gain, gains[:, :-1]], -1)[..., None]
+    ramp = torch.arange(1, hop + 1, device=wave.device, dtype=wave.dtype) / hop
+    course = starts * (1 - ramp) + gains[..., None] * ramp
     after = Heard(known[:, -FRAMES:], made[:, -FRAMES:], gains[:, -1:])
     return tape.settle(framed * course).flatten(1), after
 
