@@ -14,7 +14,7 @@ from wellposed.nn.exact import Stream
 from wellposed.systems.codec.bands import LEVEL, ROOT, band_edges, levels_of
 from wellposed.systems.codec.model import Codec
 from wellposed.systems.codec.ranked import RankedQuantizer
-from wellposed.systems.codec.ranks import LOUD, Powers, Told, key_of, ranked
+from wellposed.systems.codec.ranks import LOUD, Powers, Told, key_of, odd_numbers, ranked
 from wellposed.systems.codec.recipe import Model
 from wellposed.systems.codec.spectrum import FILL, Filler, SpectrumDecoder, SpectrumEncoder
 from wellposed.systems.codec.transform import start_as_transform
@@ -204,6 +204,12 @@ def test_keys_are_exact_numbers_of_the_codes():
     assert torch.equal(key_of(codes.clamp(min=0)), key)
     assert not key_of(torch.zeros(1, 12, 3).long()).any()
     assert len(key.unique()) == key.numel()
+
+
+def test_the_numbers_that_draw_noise_are_those_of_the_standard():
+    # rand() of ISO/IEC 9899, its state from seed 1.
+    assert odd_numbers(3, 31) == [1103527590 | 1, 377401575 | 1, 662824084 | 1]
+    assert odd_numbers(2, 20) == [1103527590 >> 11 | 1, 377401575 >> 11 | 1]
 
 
 @torch.no_grad()

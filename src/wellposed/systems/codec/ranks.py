@@ -25,8 +25,6 @@ FINE = 2.0**10
 """Shares of a row in two bands are multiples of its inverse."""
 
 
-MOST_STAGES = 64
-"""As a recipe allows."""
 KEYS = 2.0**16
 """Keys are multiples of its inverse below 16, which float32 and the exact arithmetic hold."""
 
@@ -111,11 +109,23 @@ class Told(NamedTuple):
         return cls(*latent.split([len(powers.share), len(powers.sizes), 1], 1))
 
 
+def odd_numbers(number: int, bits: int) -> list[int]:
+    """Odd numbers below 2^bits without a pattern, the same for ever.
+
+    Upper bits of the linear congruential generator that ISO C gives as an example: files must
+    decode as they do now, whatever a library's generator becomes.
+    """
+    state, made = 1, []
+    for _ in range(number):
+        state = (1103515245 * state + 12345) % (1 << 31)
+        made.append(state >> (31 - bits) | 1)
+    return made
+
+
 def key_of(codes: Tensor) -> Tensor:
     """Key `(batch, 1, frames)`, float64, of codes `(batch, stages, frames)`; -1 counts as 0."""
-    drawn = torch.Generator().manual_seed(1)
-    weights = torch.randint(1 << 20, (MOST_STAGES, 1), generator=drawn).to(codes.device) | 1
-    summed = (codes.clamp(min=0) * weights[: codes.shape[1]]).sum(1, keepdim=True)
+    weights = torch.tensor(odd_numbers(codes.shape[1], 20), device=codes.device)[:, None]
+    summed = (codes.clamp(min=0) * weights).sum(1, keepdim=True)
     return (summed % (1 << 20)).double() / KEYS
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from wellposed.dsp.cosines import cosines
 from wellposed.nn.causal import Kernel, Tape
 from wellposed.systems.codec.network import Decoder, Encoder, Levels
-from wellposed.systems.codec.ranks import KEYS, LOUD, Powers, Told
+from wellposed.systems.codec.ranks import KEYS, LOUD, Powers, Told, odd_numbers
 
 FILL = 0.5
 """Amplitude of the noise in rows that nothing is sent of, relative to what their levels tell, at
@@ -79,9 +79,8 @@ class Filler(nn.Module):
         super().__init__()
         self.powers = powers
         self.share = nn.Parameter(torch.full((len(powers.sizes),), FILL))
-        drawn = torch.Generator().manual_seed(0)
-        odd = torch.randint(1 << 31, (len(powers.share), 1), generator=drawn) | 1
-        self.register_buffer("draws", odd, persistent=False)
+        draws = torch.tensor(odd_numbers(len(powers.share), 31))[:, None]
+        self.register_buffer("draws", draws, persistent=False)
         self.register_buffer("repeats", torch.tensor(powers.sizes), persistent=False)
 
     def forward(self, told: Told, tape: Tape) -> Tensor:
