@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -128,7 +129,9 @@ def codec(arguments: list[str]) -> int:
         words = "\n".join(f"  {key:<9} {text}" for key, (_, text) in _ACTIONS.items())
         print(f"usage: wellposed codec ACTION ...\n\n{words}")
         if name not in ("-h", "--help", "help"):
-            print(f"wellposed codec: unknown action {name!r}", file=sys.stderr)
+            near = get_close_matches(name, _ACTIONS, n=1)
+            hint = f", did you mean {near[0]}?" if near else ""
+            print(f"wellposed codec: unknown action {name!r}{hint}", file=sys.stderr)
             return 2
         return 0
     return _ACTIONS[name][0](rest)

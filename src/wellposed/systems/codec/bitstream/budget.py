@@ -44,7 +44,7 @@ class Budget:
         if not low <= self.kbps <= high * 1.02:
             raise DataError(
                 f"a target of {self.kbps:g} kbit/s: these weights can do {low:.2f} to {high:.2f} "
-                f"kbit/s ({len(self.header.books)} stages, {channels} channels)"
+                f"kbit/s ({len(self.header.books)} stages, channels: {channels})"
             )
         self.spent = END_SIZE
 
