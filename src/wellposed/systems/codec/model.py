@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from wellposed.nn.causal import Whole, bounded
-from wellposed.nn.exact import Stream
+from wellposed.nn.exact import FRACTION_BITS, Stream
 from wellposed.nn.quantizers import EmaStage, FactorisedStage, ResidualQuantizer, ScalarStage, Stage
 from wellposed.systems.codec.bands import band_edges
 from wellposed.systems.codec.comb import PAST, combed
@@ -141,7 +141,7 @@ class Codec(nn.Module):
         latents as they are. `decoder_alone`: encoder and books have no gradient and do not learn.
         Raises ValueError: no samples.
         """
-        samples, framed = wave.shape[-1], self._framed(wave)
+        samples, framed = wave.shape[-1], self._rounded(self._framed(wave))
         with torch.set_grad_enabled(torch.is_grad_enabled() and not decoder_alone):
             made = self._coded(framed, stages, generator, quantize=quantize)
         out = bounded(self.decoder(made.quantized, Whole()).float())[:, 0]
@@ -263,6 +263,14 @@ class Codec(nn.Module):
         if samples < 1:
             raise ValueError("a signal without samples has no code")
         return functional.pad(wave, (0, self.frames(samples) * self.hop - samples))
+
+    def _rounded(self, wave: Tensor) -> Tensor:
+        """Round as use does: samples that differ by less would get other codes here and there.
+
+        The gradient passes as through nothing.
+        """
+        grid = 2.0**FRACTION_BITS
+        return wave + ((wave.detach() * grid).round() / grid - wave.detach())
 
     def _audible(self, framed: Tensor) -> Tensor:
         """Whether each frame of `(batch, frames * hop)` has a sound in it."""
