@@ -56,7 +56,7 @@ def test_a_report_is_written_as_by_the_command_and_a_folder_that_is_no_run_is_to
     run_folder: Path, tmp_path: Path
 ) -> None:
     assert Report(str(run_folder)).write() == run_folder / "report.html"
-    with pytest.raises(RunError, match=r"no recipe\.yaml"):
+    with pytest.raises(RunError, match="is not a run"):
         Report(tmp_path / "nothing").html()
 
 
